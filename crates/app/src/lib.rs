@@ -1,0 +1,1 @@
+//! Use cases and functions: load, decide, commit. Knows no runtime.

@@ -1,0 +1,1 @@
+//! The States Language: parse, validate, step. No IO, clock, randomness or async.

@@ -1,0 +1,3 @@
+//! The `comanda` command.
+
+fn main() {}

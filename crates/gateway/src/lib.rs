@@ -1,0 +1,1 @@
+//! HTTP: routes, problem details, OpenAPI, events, the console's files.

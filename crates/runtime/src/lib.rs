@@ -1,0 +1,1 @@
+//! Runs flows durably: journal, timers, tasks, callbacks, queues. Knows no order.
