@@ -10,6 +10,8 @@
 
 mod batch;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 pub mod id;
 pub mod memory;

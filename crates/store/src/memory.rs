@@ -171,10 +171,12 @@ impl<'q> Plan<'q> {
                 None => return invalid(format!("table `{}` has no index `{name}`", table.name)),
             },
         };
-        let wants = partition_column.is_some() || matches!(table.key, KeyShape::Pair(..));
         let given = query.partition.as_ref().is_some_and(|value| *value != Value::Null);
-        if wants != given && !(given && query.index.is_none()) && !(query.index.is_none() && !given) {
-            return invalid(format!("index of `{}` needs a partition", table.name));
+        let text_key = query.index.is_none() && matches!(table.key, KeyShape::Text(_));
+        match (partition_column.is_some(), given) {
+            (true, false) => return invalid(format!("an index of `{}` needs a partition", table.name)),
+            (false, true) if text_key => return invalid(format!("the keys of `{}` have no partition", table.name)),
+            _ => {}
         }
         let after = match &query.after {
             None => None,

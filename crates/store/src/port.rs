@@ -132,15 +132,10 @@ pub struct Page {
 
 /// Proof that a batch is applied, and the means to wait until it is durable.
 #[derive(Clone, Debug)]
-pub struct Receipt(Arc<ReceiptState>);
-
-#[derive(Debug)]
-enum ReceiptState {
-    Durable,
-    Group {
-        group: u64,
-        progress: tokio::sync::watch::Receiver<Progress>,
-    },
+pub struct Receipt {
+    group: u64,
+    /// None: durable already.
+    progress: Option<Arc<tokio::sync::watch::Sender<Progress>>>,
 }
 
 /// How far an adapter with group commit has come.
@@ -156,20 +151,25 @@ impl Receipt {
     /// For adapters whose commit is durable when it returns.
     #[must_use]
     pub fn durable_now() -> Receipt {
-        Receipt(Arc::new(ReceiptState::Durable))
+        Receipt {
+            group: 0,
+            progress: None,
+        }
     }
 
-    pub(crate) fn of_group(group: u64, progress: tokio::sync::watch::Receiver<Progress>) -> Receipt {
-        Receipt(Arc::new(ReceiptState::Group { group, progress }))
+    pub(crate) fn of_group(group: u64, progress: Arc<tokio::sync::watch::Sender<Progress>>) -> Receipt {
+        Receipt {
+            group,
+            progress: Some(progress),
+        }
     }
 
     /// Whether the batch is durable by now.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        match &*self.0 {
-            ReceiptState::Durable => true,
-            ReceiptState::Group { group, progress } => progress.borrow().durable >= *group,
-        }
+        self.progress
+            .as_ref()
+            .is_none_or(|progress| progress.borrow().durable >= self.group)
     }
 
     /// Waits until the batch is durable.
@@ -177,13 +177,16 @@ impl Receipt {
     /// # Errors
     /// [`CommitError::Unavailable`] if the store can no longer write; after a restart the batch may be there or not.
     pub async fn durable(&self) -> Result<(), CommitError> {
-        let ReceiptState::Group { group, progress } = &*self.0 else {
+        let Some(progress) = &self.progress else { return Ok(()) };
+        if progress.borrow().durable >= self.group {
             return Ok(());
-        };
-        let mut progress = progress.clone();
-        let state = progress.wait_for(|p| p.durable >= *group || p.failed.is_some()).await;
+        }
+        let mut progress = progress.subscribe();
+        let state = progress
+            .wait_for(|p| p.durable >= self.group || p.failed.is_some())
+            .await;
         match state {
-            Ok(p) if p.durable >= *group => Ok(()),
+            Ok(p) if p.durable >= self.group => Ok(()),
             Ok(p) => Err(CommitError::Unavailable(
                 p.failed.as_deref().unwrap_or("the writer stopped").into(),
             )),

@@ -1,0 +1,243 @@
+//! The writer thread: one group after the other into the file; and the thread that moves the log into the file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, Statement};
+
+use super::applied::{Change, Stored};
+use super::{Shared, ddl, reader};
+use crate::{Row, Table};
+
+/// How long to wait before trying again to write a group that found the disk full or the file locked.
+const RETRY: Duration = Duration::from_millis(250);
+/// How often the log's size is looked at.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
+/// The log is moved into the file once it is larger than this,
+const CHECKPOINT_BYTES: u64 = 8 << 20;
+/// and cut by the writer itself, which has to wait for it, once it is larger than this.
+const TRUNCATE_BYTES: u64 = 64 << 20;
+
+/// The statements of one table, prepared once.
+struct Statements<'c> {
+    table: &'static Table,
+    insert: Statement<'c>,
+    replace: Statement<'c>,
+    update: Statement<'c>,
+    /// Sets only columns that are in no index, so that no index is touched; `None` where all or none are indexed.
+    update_plain: Option<Statement<'c>>,
+    delete: Statement<'c>,
+    indexed: Vec<bool>,
+}
+
+impl<'c> Statements<'c> {
+    fn prepare(connection: &'c Connection, table: &'static Table) -> rusqlite::Result<Statements<'c>> {
+        let name = table.name;
+        let names = ddl::all_names(table);
+        let marks: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
+        let (names, marks) = (names.join(", "), marks.join(", "));
+        let condition = ddl::key_condition(table);
+        let indexed: Vec<bool> = table
+            .columns
+            .iter()
+            .map(|c| table.indexes.iter().any(|index| index.columns.contains(&c.name)))
+            .collect();
+        let first = ddl::key_names(table).len() + 1;
+        let set = |all: bool| {
+            let columns = table.columns.iter().zip(&indexed).enumerate();
+            let chosen = columns.filter(|(_, (_, indexed))| all || !**indexed);
+            let parts: Vec<String> = chosen
+                .map(|(at, (c, _))| format!("{} = ?{}", c.name, first + at))
+                .collect();
+            if parts.is_empty() {
+                "rowid = rowid".to_owned()
+            } else {
+                parts.join(", ")
+            }
+        };
+        let plain = indexed.iter().any(|i| *i) && indexed.iter().any(|i| !*i);
+        let plain = plain.then(|| connection.prepare(&format!("UPDATE {name} SET {} WHERE {condition}", set(false))));
+        let update = if table.columns.is_empty() {
+            format!("INSERT OR IGNORE INTO {name} ({names}) VALUES ({marks})")
+        } else {
+            format!("UPDATE {name} SET {} WHERE {condition}", set(true))
+        };
+        Ok(Statements {
+            table,
+            insert: connection.prepare(&format!("INSERT INTO {name} ({names}) VALUES ({marks})"))?,
+            replace: connection.prepare(&format!("INSERT OR REPLACE INTO {name} ({names}) VALUES ({marks})"))?,
+            update: connection.prepare(&update)?,
+            update_plain: plain.transpose()?,
+            delete: connection.prepare(&format!("DELETE FROM {name} WHERE {condition}"))?,
+            indexed,
+        })
+    }
+
+    fn write(&mut self, change: &Change) -> rusqlite::Result<()> {
+        let Some(row) = &change.row else {
+            reader::bind_key(&mut self.delete, 1, &change.key)?;
+            return self.delete.raw_execute().map(drop);
+        };
+        match &change.stored {
+            Stored::Absent => write_row(&mut self.insert, row, |_| true),
+            Stored::Unknown => write_row(&mut self.replace, row, |_| true),
+            Stored::Row(old) => {
+                let differs = |at: &usize| row.values().get(*at) != old.values().get(*at);
+                let touches_index = self
+                    .indexed
+                    .iter()
+                    .enumerate()
+                    .any(|(at, indexed)| *indexed && differs(&at));
+                match &mut self.update_plain {
+                    Some(plain) if !touches_index => {
+                        let indexed = &self.indexed;
+                        write_row(plain, row, |at| indexed.get(at) == Some(&false))
+                    }
+                    _ => write_row(&mut self.update, row, |_| true),
+                }
+            }
+        }
+    }
+}
+
+fn write_row(statement: &mut Statement<'_>, row: &Row, chosen: impl Fn(usize) -> bool) -> rusqlite::Result<()> {
+    let first = reader::bind_key(statement, 1, row.key())?;
+    for (at, value) in row.values().iter().enumerate() {
+        if chosen(at) {
+            reader::bind(statement, first + at, value)?;
+        }
+    }
+    statement.raw_execute().map(drop)
+}
+
+/// Writes group after group until the store is closed.
+pub(super) fn run(shared: &Shared, connection: &Connection, tables: &[&'static Table]) {
+    let prepared: rusqlite::Result<Vec<Statements<'_>>> = tables
+        .iter()
+        .map(|table| Statements::prepare(connection, table))
+        .collect();
+    let mut statements = match prepared {
+        Ok(statements) => statements,
+        Err(e) => return fail(shared, &e.to_string()),
+    };
+    let mut changes = Vec::new();
+    loop {
+        let group = {
+            let mut applied = shared.applied.lock();
+            while applied.is_idle() && !applied.is_stopping() {
+                shared.wake.wait(&mut applied);
+            }
+            if applied.is_idle() {
+                return;
+            }
+            applied.take(&mut changes)
+        };
+        changes.sort_unstable_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));
+        if !write_until_done(shared, connection, &mut statements, &changes) {
+            return;
+        }
+        shared.progress.send_modify(|progress| progress.durable = group);
+        shared.applied.lock().written(group);
+        if log_bytes(shared) > TRUNCATE_BYTES {
+            // Busy readers may keep it from being cut; the next group tries again.
+            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+    }
+}
+
+/// Tries until the group is written; answers false once the store has given up. While the disk is full or the file
+/// locked by another program, new commits are refused and this group waits: it is applied, so it may not be dropped.
+fn write_until_done(
+    shared: &Shared,
+    connection: &Connection,
+    statements: &mut [Statements<'_>],
+    changes: &[Change],
+) -> bool {
+    let mut stalled = false;
+    loop {
+        let Err(e) = write_group(connection, statements, changes) else {
+            if stalled {
+                shared.applied.lock().stall(None);
+                tracing::info!("the store can write again");
+            }
+            return true;
+        };
+        let waits = matches!(
+            e.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        );
+        // After a failed rollback the connection has none open: either way the next attempt begins anew.
+        let _ = connection.execute_batch("ROLLBACK");
+        let mut applied = shared.applied.lock();
+        if !waits || applied.is_stopping() {
+            drop(applied);
+            fail(shared, &e.to_string());
+            return false;
+        }
+        if !stalled {
+            stalled = true;
+            tracing::error!(error = %e, "the store cannot write; new work is refused until it can");
+            applied.stall(Some(format!("the store cannot write now: {e}")));
+        }
+        shared.wake.wait_for(&mut applied, RETRY);
+    }
+}
+
+fn write_group(connection: &Connection, statements: &mut [Statements<'_>], changes: &[Change]) -> rusqlite::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    for change in changes {
+        if let Some(statements) = statements.get_mut(change.table) {
+            debug_assert!(statements.table.fits_key(&change.key));
+            statements.write(change)?;
+        }
+    }
+    connection.execute_batch("COMMIT")
+}
+
+/// Gives up: what is applied but not durable is lost with the process, and nothing that left depends on it.
+fn fail(shared: &Shared, problem: &str) {
+    tracing::error!(problem, "the store gives up writing; restart to recover");
+    shared.applied.lock().stall(Some(problem.to_owned()));
+    shared
+        .progress
+        .send_modify(|progress| progress.failed = Some(Arc::from(problem)));
+}
+
+fn log_bytes(shared: &Shared) -> u64 {
+    let mut name = shared.path.as_os_str().to_owned();
+    name.push("-wal");
+    std::fs::metadata(name).map_or(0, |m| m.len())
+}
+
+/// Moves the log into the file in the background until the store is closed, so that the writer need not.
+pub(super) fn run_checkpoints(shared: &Shared) {
+    let connection = match ddl::connect(&shared.path) {
+        Ok(connection) => connection,
+        Err(e) => return tracing::error!(error = %e, "no checkpoints: the log will grow"),
+    };
+    let mut seen = u64::MAX;
+    loop {
+        {
+            let mut applied = shared.applied.lock();
+            if applied.is_stopping() {
+                return;
+            }
+            shared.closing.wait_for(&mut applied, CHECKPOINT_EVERY);
+        }
+        let groups = shared.progress.borrow().durable;
+        let idle = groups == seen;
+        seen = groups;
+        let bytes = log_bytes(shared);
+        let mode = match bytes {
+            0 => continue,
+            _ if idle => "TRUNCATE",
+            n if n > CHECKPOINT_BYTES => "PASSIVE",
+            _ => continue,
+        };
+        // Busy or full: the next round tries again, and the log keeps everything meanwhile.
+        let _ = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
+    }
+}
