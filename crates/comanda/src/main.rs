@@ -1,3 +1,6 @@
 //! The `comanda` command.
 
+mod config;
+mod key;
+
 fn main() {}
