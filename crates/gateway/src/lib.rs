@@ -1,1 +1,73 @@
-//! HTTP: routes, problem details, OpenAPI, events, the console's files.
+//! The HTTP interface: routes over the use cases of `app` and the engine of `runtime`.
+//!
+//! Invariant: nothing is decided here. A handler checks shape and permission, calls one use case, and writes its answer.
+//! Invariant: every answer that acknowledges something is sent after the commit behind it is durable.
+
+mod docs;
+mod http;
+mod routes;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::map_response;
+use axum::response::Response;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use http::{Limits, serve};
+
+/// What the routes work on; cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    /// This program's version, for the interface's description.
+    pub version: &'static str,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Comanda",
+        description = "Orders from checkout to delivery, and their money, as durable workflows.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "orders", description = "Place, follow, pay and cancel orders"),
+        (name = "kitchen", description = "Prepare orders and hand them over"),
+        (name = "delivery", description = "Callbacks of couriers"),
+        (name = "payments", description = "Webhooks of payment providers"),
+        (name = "catalogue", description = "Products, options, prices and stock"),
+        (name = "receipts", description = "Receipts and their download links"),
+        (name = "mailbox", description = "The mails that were sent"),
+        (name = "engine", description = "Executions, queues and counts"),
+        (name = "server", description = "Health"),
+    )
+)]
+struct Document;
+
+/// All routes.
+pub fn router(gateway: Gateway) -> Router {
+    let (router, document) = described(gateway.version);
+    router
+        .merge(docs::routes(document))
+        .fallback(http::page)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(gateway)
+}
+
+/// The OpenAPI 3.1 document as JSON text.
+#[must_use]
+pub fn openapi(version: &str) -> String {
+    described(version).1
+}
+
+fn described(version: &str) -> (Router<Gateway>, String) {
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(routes::all())
+        .split_for_parts();
+    document.info.version = version.into();
+    (router, document.to_json().unwrap_or_default())
+}
+
+async fn method_not_allowed(_: Request) -> Response {
+    http::from_status(axum::http::StatusCode::METHOD_NOT_ALLOWED)
+}

@@ -1,0 +1,163 @@
+//! What comes in: JSON bodies, query parameters, path segments.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::{Limits, Problem};
+
+/// A JSON body. It is parsed once into `T`; only a wrong one is parsed again, to find the place.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Json<T>, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "the body must be JSON: send `Content-Type: application/json`",
+            ));
+        }
+        let bytes = read(request).await?;
+        parse(&bytes).map(Json)
+    }
+}
+
+/// The raw bytes of a body, for signatures.
+pub(crate) async fn read(request: Request) -> Result<Bytes, Problem> {
+    let limits = request.extensions().get::<Limits>().copied().unwrap_or_default();
+    let body = collect(request.into_body(), limits.body_bytes);
+    match tokio::time::timeout(limits.request_time / 2, body).await {
+        Ok(bytes) => bytes,
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request-timeout",
+            "the body did not arrive in time",
+        )),
+    }
+}
+
+async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            format!("the body has more than {limit} bytes"),
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad-request",
+            "the body could not be read to its end",
+        )),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Err(error) => Err(explain(&error)),
+        Ok(_) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-json",
+            "there is something after the end of the JSON value",
+        )),
+    }
+}
+
+fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let cause = error.inner();
+    match cause.classify() {
+        serde_json::error::Category::Data => {
+            let text = cause.to_string();
+            let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before);
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", detail).at(pointer(error.path()))
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "invalid-json", cause.to_string()),
+    }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let step = |segment: &Segment| match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { .. } | Segment::Unknown => String::new(),
+    };
+    path.iter().map(step).collect()
+}
+
+/// Query parameters.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Params<T>, Problem> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(value)) => Ok(Params(value)),
+            Err(rejection) => {
+                let text = rejection.body_text();
+                let detail = text.split_once(": ").map_or(text.as_str(), |(_, after)| after);
+                Err(Problem::new(StatusCode::BAD_REQUEST, "invalid-parameter", detail))
+            }
+        }
+    }
+}
+
+/// The path's parameters as text.
+pub(crate) struct Segment<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Segment<T>, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Segment(value)),
+            Err(_) => Err(Problem::not_found("such resource")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        #[expect(dead_code, reason = "only parsed")]
+        quantity: i64,
+    }
+
+    #[track_caller]
+    fn check(body: &str, code: &str, detail: &str, at: &str) {
+        let problem = parse::<std::collections::BTreeMap<String, Vec<Line>>>(body.as_bytes()).unwrap_err();
+        let shown = format!("{problem:?}");
+        assert!(shown.contains(&format!("code: {code:?}")), "{shown}");
+        assert!(shown.contains(detail), "{shown}");
+        assert!(shown.contains(&format!("pointer: {}", if at.is_empty() { "None".into() } else { format!("Some({at:?})") })), "{shown}");
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_by_its_pointer() {
+        check(r#"{"lines":[{"quantity":1.5}]}"#, "invalid-body", "floating point `1.5`, expected i64", "/lines/0/quantity");
+        check(r#"{"a/b":[{"quantity":1,"x":2}]}"#, "invalid-body", "unknown field `x`", "/a~1b/0/x");
+        check(r#"{"lines":[{}]}"#, "invalid-body", "missing field `quantity`", "/lines/0");
+        check("{", "invalid-json", "EOF while parsing", "");
+        check("{} x", "invalid-json", "after the end", "");
+    }
+}

@@ -1,0 +1,22 @@
+//! What every route shares: problems, bodies, conditions, cursors, the server itself.
+
+mod assets;
+mod body;
+mod caller;
+mod condition;
+mod cursor;
+mod problem;
+mod reply;
+mod server;
+mod stream;
+
+pub(crate) use assets::page;
+pub(crate) use body::{Json, Params, Segment, read};
+pub(crate) use caller::{Action, Caller};
+pub(crate) use condition::{IdempotencyKey, IfMatch, if_none_match};
+pub(crate) use cursor::Cursor;
+pub(crate) use problem::{CATALOGUE, Problem, from_status};
+pub(crate) use reply::Reply;
+pub use server::{Limits, serve};
+pub(crate) use server::{Closing, Streams};
+pub(crate) use stream::{Event, Opening, Sink, events};

@@ -1,0 +1,182 @@
+//! Problem details (RFC 9457) with stable codes.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// An error answer. `code` is stable, for programs; `detail` is for people.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    pointer: Option<String>,
+    retry_after_s: Option<u32>,
+    allow: Option<HeaderValue>,
+}
+
+/// As it travels.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Wire<'a> {
+    /// A relative reference to the explanation of the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same for all problems of one code.
+    title: &'a str,
+    /// The status of the answer.
+    status: u16,
+    /// Stable, in kebab-case.
+    code: &'a str,
+    /// What is wrong with this request, and the cure where there is one.
+    detail: &'a str,
+    /// The offending field of the body, as a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+}
+
+/// Every code that this crate makes itself, with its title. Rules of the domain bring codes of their own.
+pub(crate) const CATALOGUE: &[(&str, &str)] = &[
+    ("bad-request", "The request cannot be understood"),
+    ("body-too-large", "The body is too large"),
+    ("cross-site", "Another site's page sent the request"),
+    ("forbidden", "The caller may not do this"),
+    ("internal", "The server failed"),
+    ("invalid-body", "The body does not have the right shape"),
+    ("invalid-cursor", "The cursor is not one of ours"),
+    ("invalid-idempotency-key", "The idempotency key cannot be used"),
+    ("invalid-json", "The body is not JSON"),
+    ("invalid-parameter", "A parameter cannot be used"),
+    ("method-not-allowed", "The resource does not have this method"),
+    ("not-found", "There is no such resource"),
+    ("overloaded", "The server has too much to do"),
+    ("request-timeout", "The request took too long to arrive"),
+    ("revision-mismatch", "The resource changed since it was read"),
+    ("revision-required", "The request must say which revision it changes"),
+    ("timeout", "The server took too long"),
+    ("unavailable", "The server cannot work now"),
+    ("unsupported-media-type", "The body has the wrong type"),
+];
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem {
+            status,
+            code,
+            detail: detail.into(),
+            pointer: None,
+            retry_after_s: None,
+            allow: None,
+        }
+    }
+
+    /// With the place in the body, as a JSON pointer.
+    pub(crate) fn at(mut self, pointer: impl Into<String>) -> Problem {
+        self.pointer = Some(pointer.into()).filter(|p| !p.is_empty());
+        self
+    }
+
+    /// With the time after which a retry makes sense.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Problem {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    pub(crate) fn not_found(what: &str) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no {what}"))
+    }
+
+    pub(crate) fn overloaded(detail: &str) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1)
+    }
+
+    /// A failure of ours: the cause is logged here, once, and stays inside.
+    pub(crate) fn internal(cause: &(dyn std::error::Error + 'static)) -> Problem {
+        tracing::error!(error = %chain(cause), "request failed");
+        let detail = "the request failed inside the server; its log says why";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// The store cannot work now: the cause is logged here, once.
+    pub(crate) fn unavailable(cause: &(dyn std::error::Error + 'static)) -> Problem {
+        tracing::error!(error = %chain(cause), "store unavailable");
+        let detail = "the store cannot work now; nothing of this request took effect";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(5)
+    }
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |e| e.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn title(code: &str, status: StatusCode) -> &'static str {
+    CATALOGUE
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map_or_else(|| status.canonical_reason().unwrap_or("Error"), |(_, title)| title)
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let wire = Wire {
+            kind: format!("/problems#{}", self.code),
+            title: title(self.code, self.status),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            pointer: self.pointer.as_deref(),
+        };
+        let body = serde_json::to_vec(&wire).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+/// An answer that the framework made without a body of ours, as a problem.
+pub(crate) fn from_status(status: StatusCode) -> Response {
+
+    let mut problem = match status {
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(
+            status,
+            "method-not-allowed",
+            "this resource does not have that method; the `Allow` header lists those it has",
+        ),
+        StatusCode::NOT_FOUND => Problem::not_found("such resource; /docs lists all"),
+        _ => Problem::new(status, "bad-request", status.canonical_reason().unwrap_or("bad request")),
+    };
+
+    problem.into_response()
+}
+
+impl From<store::CommitError> for Problem {
+    fn from(error: store::CommitError) -> Problem {
+        match error {
+            store::CommitError::Unavailable(_) => Problem::unavailable(&error),
+            store::CommitError::Conflict { .. } => Problem::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                "another request changed the same data at the same time; try again",
+            ),
+            store::CommitError::BelowFloor { .. } | store::CommitError::Invalid(_) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<store::ReadError> for Problem {
+    fn from(error: store::ReadError) -> Problem {
+        match error {
+            store::ReadError::Unavailable(_) => Problem::unavailable(&error),
+            store::ReadError::Invalid(_) => Problem::internal(&error),
+        }
+    }
+}
