@@ -1,6 +1,65 @@
 //! The `comanda` command.
 
+mod cli;
+mod client;
+mod command;
 mod config;
+mod failure;
 mod key;
+mod output;
+mod serve;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use failure::Failure;
+use output::Output;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.global.json);
+    match run(cli, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.fail(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli, output: Output) -> Result<(), Failure> {
+    let mut flags = cli.global.flags();
+    if let Command::Serve(serve) = &cli.command {
+        let listen = serve
+            .listen
+            .iter()
+            .map(|listen| ("listen".into(), listen.clone(), "--listen".into()));
+        flags.values.extend(listen);
+    }
+    let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let effective = config::load(&flags, variables)?;
+    let config = &effective.config;
+    match cli.command {
+        Command::Serve(arguments) => wait(command::serve::run(config, &arguments, output)),
+        Command::Demo(arguments) => wait(command::demo::run(config, &arguments, output)),
+        Command::Order(order) => wait(command::order::run(config, order, output)),
+        Command::Flow(cli::Flow::Check { file }) => command::flow::check(&file, output),
+        Command::Audit => wait(command::audit::run(config, output)),
+        Command::Backup { file } => command::backup::run(config, &file, output),
+        Command::Bench(arguments) => wait(command::bench::run(config, &arguments, output)),
+        Command::Config => command::config::run(&effective, output),
+        Command::Openapi => command::openapi::run(output),
+    }
+}
+
+fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}

@@ -8,9 +8,6 @@ mod http;
 mod routes;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::map_response;
-use axum::response::Response;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -50,7 +47,7 @@ pub fn router(gateway: Gateway) -> Router {
     router
         .merge(docs::routes(document))
         .fallback(http::page)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(|| async { http::method_not_allowed() })
         .with_state(gateway)
 }
 
@@ -66,8 +63,4 @@ fn described(version: &str) -> (Router<Gateway>, String) {
         .split_for_parts();
     document.info.version = version.into();
     (router, document.to_json().unwrap_or_default())
-}
-
-async fn method_not_allowed(_: Request) -> Response {
-    http::from_status(axum::http::StatusCode::METHOD_NOT_ALLOWED)
 }

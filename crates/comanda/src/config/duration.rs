@@ -49,14 +49,21 @@ impl Serialize for Duration {
     }
 }
 
-impl<'de> Deserialize<'de> for Duration {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
+impl std::str::FromStr for Duration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Duration, String> {
         match text.parse::<SignedDuration>() {
             Ok(span) if !span.is_negative() => Ok(Duration(span)),
-            _ => Err(de::Error::custom(format!(
+            _ => Err(format!(
                 "`{text}` is no duration; write for example `15m`, `90s` or `400ms`"
-            ))),
+            )),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }

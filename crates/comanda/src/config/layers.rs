@@ -40,10 +40,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("cannot read `{}`", path.display())]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("{origin}: unknown key `{key}`{}", suggestion(.nearest))]
     Unknown {
         origin: Origin,
@@ -99,13 +96,13 @@ impl Effective {
 ///
 /// # Errors
 /// [`ConfigError`] names the place and the cure.
-pub(crate) fn load(
-    flags: &Flags,
-    variables: impl Iterator<Item = (String, String)>,
-) -> Result<Effective, ConfigError> {
+pub(crate) fn load(flags: &Flags, variables: impl Iterator<Item = (String, String)>) -> Result<Effective, ConfigError> {
     let mut layers = Layers::defaults()?;
     let variables: BTreeMap<String, String> = variables.filter(|(name, _)| name.starts_with("COMANDA_")).collect();
-    let named = flags.file.clone().or_else(|| variables.get("COMANDA_CONFIG").map(PathBuf::from));
+    let named = flags
+        .file
+        .clone()
+        .or_else(|| variables.get("COMANDA_CONFIG").map(PathBuf::from));
     match named {
         Some(path) => layers.file(&path)?,
         None if Path::new(DEFAULT_FILE).exists() => layers.file(Path::new(DEFAULT_FILE))?,
@@ -243,7 +240,9 @@ impl Layers {
     }
 
     fn sections(&self) -> impl Iterator<Item = String> {
-        self.values.keys().filter_map(|key| Some(key.split_once('.')?.0.to_owned()))
+        self.values
+            .keys()
+            .filter_map(|key| Some(key.split_once('.')?.0.to_owned()))
     }
 
     fn is_section(&self, key: &str) -> bool {
@@ -345,7 +344,11 @@ mod tests {
     #[test]
     fn later_layers_win_and_name_themselves() {
         let file = "listen = \"127.0.0.1:1\"\n[order]\npayment_deadline = \"5m\"\n";
-        let variables = [("COMANDA_LISTEN", "127.0.0.1:2"), ("COMANDA_ENGINE_CONCURRENCY", "7"), ("HOME", "/")];
+        let variables = [
+            ("COMANDA_LISTEN", "127.0.0.1:2"),
+            ("COMANDA_ENGINE_CONCURRENCY", "7"),
+            ("HOME", "/"),
+        ];
         let all = effective(file, &variables, &[("listen", "127.0.0.1:3")]).unwrap();
         assert_eq!(all.config.listen.port(), 3);
         assert_eq!(all.config.engine.concurrency, 7);
@@ -367,20 +370,36 @@ mod tests {
 
     #[test]
     fn mistakes_are_named_with_place_and_cure() {
-        refused("lissten = 1", &[], "c.toml:1: unknown key `lissten`; did you mean `listen`?");
+        refused(
+            "lissten = 1",
+            &[],
+            "c.toml:1: unknown key `lissten`; did you mean `listen`?",
+        );
         refused(
             "\n[order]\npayment_dedline = \"5m\"",
             &[],
             "c.toml:3: unknown key `order.payment_dedline`; did you mean `order.payment_deadline`?",
         );
-        refused("[ordr]\na = 1", &[], "c.toml:1: unknown key `ordr`; did you mean `order`?");
-        refused("xyz = 1", &[], "c.toml:1: unknown key `xyz`; `comanda config` lists all keys");
+        refused(
+            "[ordr]\na = 1",
+            &[],
+            "c.toml:1: unknown key `ordr`; did you mean `order`?",
+        );
+        refused(
+            "xyz = 1",
+            &[],
+            "c.toml:1: unknown key `xyz`; `comanda config` lists all keys",
+        );
         refused(
             "",
             &[("COMANDA_LISEN", "x")],
             "environment: unknown key `COMANDA_LISEN`; did you mean `COMANDA_LISTEN`?",
         );
-        refused("a = ", &[], "c.toml:1: string values must be quoted, expected literal string");
+        refused(
+            "a = ",
+            &[],
+            "c.toml:1: string values must be quoted, expected literal string",
+        );
         refused(
             "[order]\nreservation = \"soon\"",
             &[],
@@ -397,13 +416,21 @@ mod tests {
             "COMANDA_ENGINE_CONCURRENCY: `engine.concurrency`: `many` is no integer",
         );
         refused("data = 5", &[], "c.toml:1: `data`: `5` is no string");
-        refused("listen = \"here\"", &[], "c.toml:1: `listen`: `here`: invalid socket address syntax");
+        refused(
+            "listen = \"here\"",
+            &[],
+            "c.toml:1: `listen`: `here`: invalid socket address syntax",
+        );
         refused(
             "[merchant]\ntime_zone = \"Mars/Base\"",
             &[],
             "c.toml:2: `merchant.time_zone`: `Mars/Base` is no IANA time zone; write for example `America/Sao_Paulo`",
         );
-        refused("[order.deep]\na = 1", &[], "c.toml:1: unknown key `order.deep`; `comanda config` lists all keys");
+        refused(
+            "[order.deep]\na = 1",
+            &[],
+            "c.toml:1: unknown key `order.deep`; `comanda config` lists all keys",
+        );
         refused("listen = [1]", &[], "c.toml:1: `listen`: a array does not belong here");
     }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use duration::Duration;
-pub(crate) use layers::{Effective, Flags, load};
+pub(crate) use layers::{ConfigError, Effective, Flags, load};
 
 /// Everything a user may set. Each section is a table of `comanda.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -195,20 +195,49 @@ impl Config {
             .or_else(|| one_of("merchant.locale", &self.merchant.locale, &["en", "pt-BR"]))
             .or_else(|| self.merchant_problem())
             .or_else(|| lasts("order.payment_deadline", self.order.payment_deadline, second, day))
-            .or_else(|| lasts("order.reservation", self.order.reservation, self.order.payment_deadline, day))
+            .or_else(|| {
+                lasts(
+                    "order.reservation",
+                    self.order.reservation,
+                    self.order.payment_deadline,
+                    day,
+                )
+            })
             .or_else(|| within("engine.concurrency", self.engine.concurrency.into(), 1, 65_536))
             .or_else(|| within("engine.backlog", self.engine.backlog.into(), 1, 10_000_000))
             .or_else(|| within("limits.body_bytes", self.limits.body_bytes as u64, 4096, 4 << 20))
             .or_else(|| within("limits.requests", self.limits.requests as u64, 1, 65_536))
             .or_else(|| within("limits.streams", self.limits.streams as u64, 1, 65_536))
-            .or_else(|| lasts("limits.request_time", self.limits.request_time, Duration::milliseconds(100), Duration::minutes(10)))
-            .or_else(|| lasts("limits.shutdown_time", self.limits.shutdown_time, Duration::milliseconds(100), Duration::minutes(10)))
+            .or_else(|| {
+                lasts(
+                    "limits.request_time",
+                    self.limits.request_time,
+                    Duration::milliseconds(100),
+                    Duration::minutes(10),
+                )
+            })
+            .or_else(|| {
+                lasts(
+                    "limits.shutdown_time",
+                    self.limits.shutdown_time,
+                    Duration::milliseconds(100),
+                    Duration::minutes(10),
+                )
+            })
     }
 
     fn merchant_problem(&self) -> Option<(&'static str, String)> {
-        let Merchant { currency, time_zone, cut_off, .. } = &self.merchant;
+        let Merchant {
+            currency,
+            time_zone,
+            cut_off,
+            ..
+        } = &self.merchant;
         if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
-            return Some(("merchant.currency", format!("`{currency}` is no ISO 4217 code; write for example `BRL`")));
+            return Some((
+                "merchant.currency",
+                format!("`{currency}` is no ISO 4217 code; write for example `BRL`"),
+            ));
         }
         if jiff::tz::TimeZone::get(time_zone).is_err() {
             let problem = format!("`{time_zone}` is no IANA time zone; write for example `America/Sao_Paulo`");
@@ -216,7 +245,10 @@ impl Config {
         }
         let hours_minutes = |t: &str| t.len() == 5 && t.parse::<jiff::civil::Time>().is_ok();
         if !hours_minutes(cut_off) {
-            return Some(("merchant.cut_off", format!("`{cut_off}` is no time of day; write for example `04:00`")));
+            return Some((
+                "merchant.cut_off",
+                format!("`{cut_off}` is no time of day; write for example `04:00`"),
+            ));
         }
         None
     }

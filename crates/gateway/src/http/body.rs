@@ -83,7 +83,9 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     match cause.classify() {
         serde_json::error::Category::Data => {
             let text = cause.to_string();
-            let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before);
+            let detail = text
+                .rsplit_once(" at line ")
+                .map_or(text.as_str(), |(before, _)| before);
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", detail).at(pointer(error.path()))
         }
         _ => Problem::new(StatusCode::BAD_REQUEST, "invalid-json", cause.to_string()),
@@ -149,14 +151,39 @@ mod tests {
         let shown = format!("{problem:?}");
         assert!(shown.contains(&format!("code: {code:?}")), "{shown}");
         assert!(shown.contains(detail), "{shown}");
-        assert!(shown.contains(&format!("pointer: {}", if at.is_empty() { "None".into() } else { format!("Some({at:?})") })), "{shown}");
+        assert!(
+            shown.contains(&format!(
+                "pointer: {}",
+                if at.is_empty() {
+                    "None".into()
+                } else {
+                    format!("Some({at:?})")
+                }
+            )),
+            "{shown}"
+        );
     }
 
     #[test]
     fn a_wrong_field_is_named_by_its_pointer() {
-        check(r#"{"lines":[{"quantity":1.5}]}"#, "invalid-body", "floating point `1.5`, expected i64", "/lines/0/quantity");
-        check(r#"{"a/b":[{"quantity":1,"x":2}]}"#, "invalid-body", "unknown field `x`", "/a~1b/0/x");
-        check(r#"{"lines":[{}]}"#, "invalid-body", "missing field `quantity`", "/lines/0");
+        check(
+            r#"{"lines":[{"quantity":1.5}]}"#,
+            "invalid-body",
+            "floating point `1.5`, expected i64",
+            "/lines/0/quantity",
+        );
+        check(
+            r#"{"a/b":[{"quantity":1,"x":2}]}"#,
+            "invalid-body",
+            "unknown field `x`",
+            "/a~1b/0/x",
+        );
+        check(
+            r#"{"lines":[{}]}"#,
+            "invalid-body",
+            "missing field `quantity`",
+            "/lines/0",
+        );
         check("{", "invalid-json", "EOF while parsing", "");
         check("{} x", "invalid-json", "after the end", "");
     }

@@ -12,7 +12,6 @@ pub(crate) struct Problem {
     detail: String,
     pointer: Option<String>,
     retry_after_s: Option<u32>,
-    allow: Option<HeaderValue>,
 }
 
 /// As it travels.
@@ -66,7 +65,6 @@ impl Problem {
             detail: detail.into(),
             pointer: None,
             retry_after_s: None,
-            allow: None,
         }
     }
 
@@ -130,32 +128,25 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&wire).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
-        }
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, allow);
         }
         response
     }
 }
 
-/// An answer that the framework made without a body of ours, as a problem.
-pub(crate) fn from_status(status: StatusCode) -> Response {
-
-    let mut problem = match status {
-        StatusCode::METHOD_NOT_ALLOWED => Problem::new(
-            status,
-            "method-not-allowed",
-            "this resource does not have that method; the `Allow` header lists those it has",
-        ),
-        StatusCode::NOT_FOUND => Problem::not_found("such resource; /docs lists all"),
-        _ => Problem::new(status, "bad-request", status.canonical_reason().unwrap_or("bad request")),
-    };
-
-    problem.into_response()
+/// A method that the resource does not have; the router adds the `Allow` header.
+pub(crate) fn method_not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "this resource does not have that method; the `Allow` header lists those it has",
+    )
 }
 
 impl From<store::CommitError> for Problem {

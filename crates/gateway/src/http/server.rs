@@ -127,7 +127,10 @@ pub async fn serve(
     }
     drop(listener);
     let _ = closing.send(true);
-    if tokio::time::timeout(limits.shutdown_time, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(limits.shutdown_time, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("requests were still in work when the time for a shutdown was over");
     }
     Ok(())

@@ -1,0 +1,233 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Duration, Flags};
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  failed
+  2  wrong usage or configuration
+  3  there is no such thing
+  4  refused: the server, a check or an audit says no
+  5  the server or the store cannot be reached or used now";
+
+/// Comanda takes orders from checkout to delivery, and their money, as durable workflows.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration file [default: comanda.toml if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Sets a configuration key; `comanda config` lists them
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+    /// The data folder
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// What to log: a level or a filter
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    /// Answers for programs: JSON, one value a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Global {
+    /// What these flags say about the configuration.
+    pub(crate) fn flags(&self) -> Flags {
+        let set = self
+            .set
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone(), "--set".into()));
+        let data = self
+            .data
+            .iter()
+            .map(|data| ("data".into(), data.display().to_string(), "--data".into()));
+        let log = self.log.iter().map(|log| ("log".into(), log.clone(), "--log".into()));
+        Flags {
+            file: self.config.clone(),
+            values: set.chain(data).chain(log).collect(),
+        }
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("write KEY=VALUE, for example order.payment_deadline=5m")?;
+    Ok((key.trim().into(), value.into()))
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Watch simulated customers order from a server of their own
+    Demo(Demo),
+    /// Place, follow, pay and cancel orders
+    #[command(subcommand)]
+    Order(Order),
+    /// Work with flow files
+    #[command(subcommand)]
+    Flow(Flow),
+    /// Prove that orders, payments and stock agree (the server must be stopped)
+    Audit,
+    /// Copy the store to a file, also while the server runs
+    Backup {
+        /// The copy; it must not exist
+        file: PathBuf,
+    },
+    /// Measure complete orders per second against a server of its own
+    Bench(Bench),
+    /// Show the configuration in force, and where each value came from
+    Config,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Put the sample catalogue into an empty store
+    #[arg(long)]
+    pub(crate) sample: bool,
+    /// Serve the routes and the flow of the benchmark in bench/
+    #[arg(long)]
+    pub(crate) bench: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How long customers come
+    #[arg(long = "for", value_name = "TIME", default_value = "20s")]
+    pub(crate) time: Duration,
+    /// Orders per second
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) rate: u32,
+    /// Replays the same customers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Keep serving afterwards, until interrupted
+    #[arg(long)]
+    pub(crate) stay: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// The server's address [default: the `listen` of the configuration]
+    #[arg(long, env = "COMANDA_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Order {
+    /// Place an order
+    Place(Place),
+    /// Show an order
+    Show {
+        /// The order, such as ord_01h…
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Watch an order until it reaches its end
+    Follow {
+        /// The order
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Pay an order, or pay again after a refusal
+    Pay {
+        /// The order
+        id: String,
+        /// The card's number, or `pix`
+        #[arg(long, value_name = "CARD|pix", default_value = "4242424242424242")]
+        method: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Cancel an order
+    Cancel {
+        /// The order
+        id: String,
+        /// Why
+        #[arg(long, default_value = "cancelled at the counter")]
+        reason: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List orders, newest first
+    List {
+        /// Only those in this status
+        #[arg(long)]
+        status: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// What to order: SKU, or SKU=QUANTITY
+    #[arg(required = true, value_name = "SKU[=QUANTITY]")]
+    pub(crate) lines: Vec<String>,
+    /// The customer's name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Where the mails go
+    #[arg(long, requires = "name")]
+    pub(crate) email: Option<String>,
+    /// The card's number, or `pix`
+    #[arg(long, value_name = "CARD|pix", default_value = "4242424242424242")]
+    pub(crate) pay: String,
+    /// Deliver to the sample address instead of pick-up
+    #[arg(long)]
+    pub(crate) courier: bool,
+    /// Repeating a key repeats no order
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Watch it until it reaches its end
+    #[arg(long)]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Flow {
+    /// Check a flow file and say what is wrong, where, and how to cure it
+    Check {
+        /// The file, such as flows/order.asl.json
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// `steps`: the five steps that all peers do; `order`: the order flow up to its confirmation
+    #[arg(long, default_value = "steps", value_parser = ["steps", "order"])]
+    pub(crate) job: String,
+    /// Orders in flight
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) in_flight: u32,
+    /// How long to measure
+    #[arg(long = "for", value_name = "TIME", default_value = "10s")]
+    pub(crate) time: Duration,
+}

@@ -1,0 +1,9 @@
+//! `comanda audit`.
+
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+
+pub(crate) async fn run(_: &Config, _: Output) -> Result<(), Failure> {
+    Err(Failure::new(Kind::Failed, "cannot audit yet"))
+}

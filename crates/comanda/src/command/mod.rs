@@ -1,0 +1,11 @@
+//! The commands, one a file.
+
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod bench;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod flow;
+pub(crate) mod openapi;
+pub(crate) mod order;
+pub(crate) mod serve;
