@@ -1,1 +1,61 @@
-//! Use cases and functions: load, decide, commit. Knows no runtime.
+//! Use cases and functions: load, decide, commit. Knows no runtime and no HTTP server.
+
+mod app;
+mod audit;
+mod bench;
+mod call;
+mod callbacks;
+mod cancel;
+mod catalogue;
+pub mod commands;
+mod consumers;
+pub mod courier;
+mod error;
+mod feed;
+mod functions;
+mod housekeeping;
+mod instant;
+mod kitchen;
+mod mail;
+mod mailbox;
+mod orders;
+mod pay;
+mod place;
+mod problem;
+pub mod provider;
+mod receipts;
+mod records;
+mod sender;
+mod settings;
+mod signature;
+pub mod views;
+mod webhooks;
+
+pub use app::{App, Ports};
+pub use bench::BenchError;
+pub use call::{Answer, Call, Consumer, Delivery, Function, FunctionError};
+pub use callbacks::CallbackError;
+pub use cancel::CancelError;
+pub use catalogue::{AdjustError, PutError};
+pub use error::{FindError, ListError};
+pub use instant::Instant;
+pub use kitchen::KitchenError;
+pub use mail::{Mailer, OutgoingMail};
+pub use pay::PayError;
+pub use place::{PlaceError, Placed};
+pub use problem::{Kind, Problem};
+pub use receipts::{DownloadError, ReceiptFile};
+pub use records::{SCHEMA_VERSION, tables};
+pub use sender::{CallbackSender, HttpSender};
+pub use settings::{CourierSettings, Secrets, Settings, SimulatorSettings};
+pub use signature::{SignatureError, TOLERANCE_MS, sign, verify};
+pub use webhooks::{WebhookError, WebhookOutcome};
+
+/// The flow of an order, as both engines run it.
+pub const ORDER_FLOW: &str = include_str!("../../../flows/order.asl.json");
+/// The flow of the benchmark.
+pub const BENCH_FLOW: &str = include_str!("../../../flows/bench.asl.json");
+/// The name under which the flow of an order is started.
+pub const ORDER_FLOW_NAME: &str = "order";
+/// The name under which the flow of the benchmark is started.
+pub const BENCH_FLOW_NAME: &str = "bench";

@@ -1,1 +1,14 @@
-//! The rules of the business: pure decisions on plain values.
+//! The rules: pure decisions on plain values. Time and identifiers are arguments; nothing here reads, writes or waits.
+
+pub mod basket;
+pub mod catalogue;
+pub mod customer;
+pub mod delivery;
+pub mod money;
+pub mod notification;
+pub mod order;
+pub mod payment;
+pub mod receipt;
+pub mod stock;
+
+pub use money::{Currency, Money};

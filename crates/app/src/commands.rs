@@ -1,0 +1,175 @@
+//! What callers ask for: the bodies of the API.
+
+use std::fmt;
+
+use domain::basket::LineRequest;
+use domain::customer::Customer;
+use domain::delivery::{Address, CourierEvent};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Places an order. Amounts are minor units of the merchant's currency.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlaceOrder {
+    /// Absent for an anonymous order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Customer>,
+    /// 1 to 50 lines.
+    #[schema(min_items = 1, max_items = 50)]
+    pub lines: Vec<LineRequest>,
+    /// How it is paid.
+    pub payment: PaymentMethod,
+    /// How it reaches the customer.
+    #[serde(default)]
+    pub delivery: DeliveryRequest,
+    /// For the staff, in minor units.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub tip: i64,
+    /// For the kitchen, at most 280 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 280)]
+    pub note: String,
+    /// What the customer saw; the order is refused (`price-changed`) when the total differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_total: Option<i64>,
+}
+
+/// How an order is paid.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum PaymentMethod {
+    /// A card. The number goes to the provider and nowhere else.
+    #[serde(rename_all = "camelCase")]
+    Card {
+        /// Digits; spaces and hyphens are fine.
+        number: String,
+        /// 1 to 12.
+        #[schema(minimum = 1, maximum = 12)]
+        exp_month: u8,
+        /// Four digits.
+        #[schema(minimum = 2000, maximum = 2100)]
+        exp_year: u16,
+        /// Three or four digits.
+        cvc: String,
+    },
+    /// A card that the browser has exchanged with the provider already.
+    #[serde(rename_all = "camelCase")]
+    Token {
+        /// The provider's token.
+        token: String,
+    },
+    /// Pix: the answer carries a QR payload to pay by phone.
+    Pix {},
+}
+
+impl fmt::Debug for PaymentMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PaymentMethod::Card { .. } => "Card(..)",
+            PaymentMethod::Token { .. } => "Token(..)",
+            PaymentMethod::Pix {} => "Pix",
+        })
+    }
+}
+
+/// How an order reaches the customer.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DeliveryRequest {
+    /// The customer comes.
+    #[default]
+    Pickup,
+    /// A courier goes.
+    Courier {
+        /// Where to.
+        address: Address,
+    },
+}
+
+/// Pays an order again after a refusal.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PayOrder {
+    /// How, this time.
+    pub method: PaymentMethod,
+}
+
+/// Calls an order off.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CancelOrder {
+    /// Shown in the order's timeline, at most 280 characters.
+    #[schema(max_length = 280)]
+    pub reason: String,
+}
+
+/// Which orders to list, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct ListOrders {
+    /// Only these.
+    pub status: Option<domain::order::OrderStatus>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
+    /// 1 to 200; 50 by default.
+    pub limit: Option<usize>,
+}
+
+/// Which mails to list, newest orders first.
+#[derive(Debug, Clone, Default)]
+pub struct ListMails {
+    /// Only to this address.
+    pub to: Option<String>,
+    /// Only of this order.
+    pub order: Option<String>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
+    /// 1 to 200; 50 by default.
+    pub limit: Option<usize>,
+}
+
+/// Changes the stock of a product.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdjustStock {
+    /// Units that come (positive) or go (negative); never more than are available.
+    pub delta: i64,
+    /// Why, at most 280 characters.
+    #[schema(max_length = 280)]
+    pub reason: String,
+}
+
+/// What the courier sends to the callback endpoint.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CourierCallback {
+    /// Unique; a repeated one changes nothing.
+    pub id: String,
+    /// Which delivery, `dlv_...`.
+    pub delivery_id: String,
+    /// What happened.
+    pub event: CourierEvent,
+    /// The courier's name for the customer to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub courier: Option<String>,
+}
+
+/// An order of the benchmark: two or more products, an id of the caller's or none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BenchOrder {
+    /// The customer.
+    pub customer_id: String,
+    /// At most 50.
+    pub lines: Vec<BenchLine>,
+}
+
+/// A line of a benchmark order.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct BenchLine {
+    /// 1 to the number of SKUs.
+    pub sku: i64,
+    /// At least 1.
+    pub qty: i64,
+}

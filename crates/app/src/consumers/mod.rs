@@ -1,0 +1,1 @@
+//! The consumers of the queues, one file each.

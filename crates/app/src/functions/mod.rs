@@ -1,0 +1,1 @@
+//! The functions of the flows, one file each.

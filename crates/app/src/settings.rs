@@ -1,0 +1,148 @@
+//! What can be configured, with defaults that work.
+
+use domain::Currency;
+use domain::receipt::Merchant;
+
+use crate::signature;
+
+/// The settings of the application. The default is a complete one.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who sells.
+    pub merchant: Merchant,
+    /// The merchant's time zone, an IANA name.
+    pub time_zone: String,
+    /// Of all prices.
+    pub currency: Currency,
+    /// What a courier costs, in minor units.
+    pub delivery_fee: i64,
+    /// How long an order may stay unpaid.
+    pub payment_window_ms: i64,
+    /// How often a customer may try to pay.
+    pub max_payment_attempts: i64,
+    /// How long a receipt's link works.
+    pub receipt_link_ms: i64,
+    /// How long idempotency keys and the ids of webhooks are kept; at least a day.
+    pub keep_keys_days: i64,
+    /// After how long the provider is asked about a payment whose webhook has not come.
+    pub poll_after_ms: i64,
+    /// Where customers reach the page, for links in mails; empty until it is known.
+    pub public_url: String,
+    /// The sender of mails.
+    pub mail_from: String,
+    /// The payment simulator.
+    pub simulator: SimulatorSettings,
+    /// The courier simulator.
+    pub courier: CourierSettings,
+}
+
+/// The payment simulator's behaviour.
+#[derive(Debug, Clone)]
+pub struct SimulatorSettings {
+    /// How long an ordinary webhook takes.
+    pub webhook_delay_ms: i64,
+    /// How long a late webhook takes.
+    pub late_webhook_ms: i64,
+    /// After how long a Pix is paid by itself; `None` leaves it to [`crate::App::simulate_pix`].
+    pub pix_paid_after_ms: Option<i64>,
+}
+
+/// The courier simulator's behaviour.
+#[derive(Debug, Clone)]
+pub struct CourierSettings {
+    /// Whether deliveries go to the simulator; otherwise a real courier calls back.
+    pub simulated: bool,
+    /// From the request to the pick-up.
+    pub pick_up_after_ms: i64,
+    /// From the pick-up to the customer.
+    pub deliver_after_ms: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            merchant: Merchant {
+                name: "Lancheria Comanda".into(),
+                tax_id: "12.345.678/0001-95".into(),
+                address: "Rua da Praia, 100, Centro, Porto Alegre, RS".into(),
+            },
+            time_zone: "America/Sao_Paulo".into(),
+            currency: Currency::BRL,
+            delivery_fee: 800,
+            payment_window_ms: 15 * 60_000,
+            max_payment_attempts: 5,
+            receipt_link_ms: 15 * 60_000,
+            keep_keys_days: 2,
+            poll_after_ms: 30_000,
+            public_url: String::new(),
+            mail_from: "Comanda <no-reply@comanda.example>".into(),
+            simulator: SimulatorSettings {
+                webhook_delay_ms: 0,
+                late_webhook_ms: 60_000,
+                pix_paid_after_ms: Some(5_000),
+            },
+            courier: CourierSettings {
+                simulated: true,
+                pick_up_after_ms: 5_000,
+                deliver_after_ms: 10_000,
+            },
+        }
+    }
+}
+
+/// The keys that sign links, webhooks and callbacks, each derived from one secret.
+#[derive(Clone)]
+pub struct Secrets {
+    pub(crate) tracking: Vec<u8>,
+    pub(crate) receipts: Vec<u8>,
+    pub(crate) fingerprints: Vec<u8>,
+    pub(crate) webhooks: Vec<u8>,
+    pub(crate) courier: Vec<u8>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}
+
+impl Secrets {
+    /// Derives all keys from a secret of at least 16 random bytes.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Secrets {
+        let derive = |purpose: &str| signature::hmac(secret, &[purpose.as_bytes()]).to_vec();
+        Secrets {
+            tracking: derive("tracking"),
+            receipts: derive("receipts"),
+            fingerprints: derive("fingerprints"),
+            webhooks: derive("webhooks"),
+            courier: derive("courier"),
+        }
+    }
+
+    /// With the signing secret that the payment provider gave out.
+    #[must_use]
+    pub fn with_webhook_secret(mut self, secret: &str) -> Secrets {
+        self.webhooks = secret.as_bytes().to_vec();
+        self
+    }
+
+    /// With the signing secret that was agreed with the courier service.
+    #[must_use]
+    pub fn with_courier_secret(mut self, secret: &str) -> Secrets {
+        self.courier = secret.as_bytes().to_vec();
+        self
+    }
+
+    /// What the courier's callbacks are signed with.
+    #[must_use]
+    pub fn courier_secret(&self) -> &[u8] {
+        &self.courier
+    }
+
+    /// What the provider's webhooks are signed with.
+    #[must_use]
+    pub fn webhook_secret(&self) -> &[u8] {
+        &self.webhooks
+    }
+}

@@ -1,0 +1,455 @@
+//! What callers see: the answers of the API.
+
+use std::collections::BTreeMap;
+
+use domain::Currency;
+use domain::basket::Line;
+use domain::catalogue::Product;
+use domain::customer::Customer;
+use domain::delivery::{Address, DeliveryKind, DeliveryStatus};
+use domain::money::Locale;
+use domain::notification::Notice;
+use domain::order::{Action, OrderStatus};
+use domain::payment::PaymentStatus;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Instant;
+
+/// The answer to a placed order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacedOrder {
+    /// `ord_...`
+    pub order_id: String,
+    /// The number that people call out.
+    pub number: i64,
+    /// Always CHECKOUT: follow the order for more.
+    pub status: OrderStatus,
+    /// Minor units.
+    pub total: i64,
+    /// Of the total.
+    pub currency: Currency,
+    /// Where the customer follows the order, without host.
+    pub tracking_url: String,
+    /// Proves that the caller may see this order without signing in.
+    pub tracking_token: String,
+    /// Until when it must be paid.
+    pub expires_at: Instant,
+}
+
+/// An order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderView {
+    /// `ord_...`
+    pub order_id: String,
+    /// The number that people call out.
+    pub number: i64,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Grows with every change; the ETag.
+    pub revision: i64,
+    /// When it was placed.
+    pub placed_at: Instant,
+    /// When it last changed.
+    pub updated_at: Instant,
+    /// Absent for an anonymous order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<Customer>,
+    /// The frozen lines.
+    pub lines: Vec<Line>,
+    /// For the kitchen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// Of the lines, in minor units.
+    pub subtotal: i64,
+    /// Of the courier.
+    pub delivery_fee: i64,
+    /// For the staff.
+    pub tip: i64,
+    /// What is charged.
+    pub total: i64,
+    /// Of all amounts.
+    pub currency: Currency,
+    /// The payment.
+    pub payment: PaymentView,
+    /// The delivery.
+    pub delivery: DeliveryView,
+    /// Once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptSummary>,
+    /// What happened so far, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+    /// The workflow that carries the order.
+    pub execution_id: String,
+    /// What may be done with it now.
+    pub actions: Vec<Action>,
+    /// Set when a person has to look: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_attention: Option<String>,
+    /// Set when cancelling was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_reason: Option<String>,
+}
+
+/// One step in the life of an order.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Instant,
+    /// The status it reached.
+    pub status: OrderStatus,
+    /// More about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A payment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentView {
+    /// `pay_...`
+    pub payment_id: String,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// `card` or `pix`.
+    pub method: String,
+    /// Brand and last four digits, for a card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
+    /// How often the customer has tried.
+    pub attempts: i64,
+    /// Minor units.
+    pub amount: i64,
+    /// What was taken.
+    pub captured: i64,
+    /// What was given back.
+    pub refunded: i64,
+    /// Of all amounts.
+    pub currency: Currency,
+    /// Why the last attempt was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The Pix payload ("copia e cola"), also drawn as a QR code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qr: Option<String>,
+    /// Where the customer authenticates, if the provider asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_url: Option<String>,
+    /// Until when it must be paid.
+    pub expires_at: Instant,
+}
+
+/// Why a payment was refused.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// Stable: the provider's code, as `card_declined`.
+    pub code: String,
+    /// For the customer.
+    pub message: String,
+}
+
+/// A delivery.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryView {
+    /// Pickup or courier.
+    #[serde(rename = "type")]
+    pub kind: DeliveryKind,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// `dlv_...`, once a courier was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_id: Option<String>,
+    /// Where to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// Who brings it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub courier: Option<String>,
+}
+
+/// That there is a receipt.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptSummary {
+    /// Gapless.
+    pub number: i64,
+    /// When it was issued.
+    pub issued_at: Instant,
+    /// SHA-256 of the document, in hex.
+    pub sha256: String,
+}
+
+/// Where to download a receipt.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptLink {
+    /// Gapless.
+    pub number: i64,
+    /// Path and query, signed.
+    pub url: String,
+    /// Until when the link works.
+    pub expires_at: Instant,
+    /// SHA-256 of the document, in hex.
+    pub sha256: String,
+}
+
+/// A page of orders.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct OrderPage {
+    /// Newest first.
+    pub items: Vec<OrderSummary>,
+    /// The cursor of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// An order in a list.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderSummary {
+    /// `ord_...`
+    pub order_id: String,
+    /// The number that people call out.
+    pub number: i64,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// The ETag.
+    pub revision: i64,
+    /// When it was placed.
+    pub placed_at: Instant,
+    /// When it last changed.
+    pub updated_at: Instant,
+    /// How the customer is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_name: Option<String>,
+    /// How many units in all.
+    pub items: i64,
+    /// Minor units.
+    pub total: i64,
+    /// Of the total.
+    pub currency: Currency,
+    /// Pickup or courier.
+    pub delivery: DeliveryKind,
+    /// Set when a person has to look: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_attention: Option<String>,
+}
+
+/// What the kitchen sees: READY, then IN_PREPARATION, then RECEIVED, each oldest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct KitchenList {
+    /// At most 300.
+    pub items: Vec<KitchenOrder>,
+}
+
+/// An order as the kitchen sees it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KitchenOrder {
+    /// `ord_...`
+    pub order_id: String,
+    /// The number that people call out.
+    pub number: i64,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// For If-Match.
+    pub revision: i64,
+    /// When it was placed.
+    pub placed_at: Instant,
+    /// How the customer is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_name: Option<String>,
+    /// What to make.
+    pub lines: Vec<Line>,
+    /// For the kitchen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+    /// Pickup or courier.
+    pub delivery: DeliveryKind,
+    /// What may be done now.
+    pub actions: Vec<Action>,
+}
+
+/// Everything that is sold.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogueView {
+    /// Of all prices.
+    pub currency: Currency,
+    /// The merchant's name.
+    pub merchant: String,
+    /// What a courier costs, in minor units.
+    pub delivery_fee: i64,
+    /// By category, then name.
+    pub products: Vec<ProductView>,
+}
+
+/// A product with its stock.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductView {
+    /// The product.
+    #[serde(flatten)]
+    pub product: Product,
+    /// For If-Match.
+    pub revision: i64,
+    /// Its stock.
+    pub stock: StockView,
+}
+
+/// The counters of a product.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StockView {
+    /// Available and reserved.
+    pub on_hand: i64,
+    /// Set apart for orders that are not paid yet.
+    pub reserved: i64,
+    /// What can still be ordered.
+    pub available: i64,
+}
+
+/// A page of mails.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MailPage {
+    /// Newest orders first.
+    pub items: Vec<MailView>,
+    /// The cursor of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A mail.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MailView {
+    /// `mail_...`
+    pub mail_id: String,
+    /// About this order.
+    pub order_id: String,
+    /// What it tells.
+    pub event: Notice,
+    /// To whom.
+    pub to: String,
+    /// When it was written.
+    pub at: Instant,
+    /// In this language.
+    pub locale: Locale,
+    /// `kept`, `queued`, `sent` or `failed`.
+    pub status: String,
+    /// Subject.
+    pub subject: String,
+    /// Plain text; empty in lists.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// HTML; empty in lists.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub html: String,
+}
+
+/// Counts since start.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+pub struct Stats {
+    /// Orders placed.
+    pub placed: u64,
+    /// Orders paid and handed to the kitchen.
+    pub confirmed: u64,
+    /// Orders with the customer.
+    pub completed: u64,
+    /// Orders that could not be accepted.
+    pub rejected: u64,
+    /// Orders called off.
+    pub cancelled: u64,
+    /// Orders not paid in time.
+    pub expired: u64,
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditReport {
+    /// How many of each kind were read.
+    pub counts: BTreeMap<String, u64>,
+    /// Orders that are not final.
+    pub open: u64,
+    /// Orders that wait for a person.
+    pub needs_attention: u64,
+    /// What was taken, given back and kept, in minor units.
+    pub money: AuditMoney,
+    /// At most 1,000; empty when everything agrees.
+    pub differences: Vec<Difference>,
+    /// Whether differences were left out.
+    pub more: bool,
+}
+
+/// The sums of an audit, in minor units.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditMoney {
+    /// Taken from customers.
+    pub captured: i64,
+    /// Given back.
+    pub refunded: i64,
+    /// The same, as the provider's own books say.
+    pub provider_captured: i64,
+    /// The same, as the provider's own books say.
+    pub provider_refunded: i64,
+}
+
+/// Two records that disagree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// Stable, as `paid-without-receipt`.
+    pub code: String,
+    /// The order, product or receipt.
+    pub subject: String,
+    /// Both sides.
+    pub detail: String,
+}
+
+/// One change of one order, for those who follow.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderChange {
+    /// `ord_...`
+    pub order_id: String,
+    /// The status after it.
+    pub status: OrderStatus,
+    /// The revision after it.
+    pub revision: i64,
+}
+
+/// An order of the benchmark.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BenchStatus {
+    /// Its id.
+    pub order_id: String,
+    /// PLACED, CONFIRMED or REJECTED.
+    pub status: String,
+    /// Minor units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// Microseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed_at_us: Option<i64>,
+}
+
+/// What a benchmark left in the store.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct BenchVerdict {
+    /// Orders that are CONFIRMED.
+    pub confirmed: u64,
+    /// Units left, over all products.
+    pub stock_sum: i64,
+    /// What was taken by confirmed orders.
+    pub taken_sum: i64,
+    /// Confirmed orders without exactly one payment, message and receipt of the right amount.
+    pub incomplete: u64,
+}

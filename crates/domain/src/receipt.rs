@@ -1,0 +1,60 @@
+//! What a receipt says, before it becomes a document. It names no person: erasing a customer need not touch it.
+
+use crate::basket::Line;
+use crate::money::{Currency, Locale};
+
+/// Who sells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merchant {
+    /// The name over the door.
+    pub name: String,
+    /// Tax number (CNPJ, VAT number), as it is printed.
+    pub tax_id: String,
+    /// One line.
+    pub address: String,
+}
+
+/// Everything that is printed. The same model always makes the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Gapless.
+    pub number: i64,
+    /// The order's number.
+    pub order_number: i64,
+    /// The order's id.
+    pub order_id: String,
+    /// Who sells.
+    pub merchant: Merchant,
+    /// When it was issued, in the merchant's time zone, as it is printed.
+    pub issued_at: String,
+    /// The lines, frozen.
+    pub lines: Vec<Line>,
+    /// Of the lines.
+    pub subtotal: i64,
+    /// Of the courier.
+    pub delivery_fee: i64,
+    /// For the staff.
+    pub tip: i64,
+    /// What was paid.
+    pub total: i64,
+    /// Of all amounts.
+    pub currency: Currency,
+    /// How it was paid.
+    pub method: Method,
+    /// The language.
+    pub locale: Locale,
+}
+
+/// How it was paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Method {
+    /// By card.
+    Card {
+        /// The brand, if known.
+        brand: String,
+        /// The last four digits.
+        last4: String,
+    },
+    /// By Pix.
+    Pix,
+}
