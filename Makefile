@@ -1,0 +1,29 @@
+# Everything a person needs; what each does is in scripts/. Tools and packages go into this folder's own ignored
+# folders (.tools, web/node_modules, target), nothing else is touched.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt bench web clean
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+run: ## Build everything and serve the sample restaurant on an empty ./data
+	@scripts/run
+
+test: ## All checks and tests; CRASH_ROUNDS=50 for a long crash test
+	@scripts/test
+
+lint: ## Formatting, clippy, dependencies, the page's lint
+	@scripts/test format clippy dependencies web
+
+fmt: ## Format the code
+	cargo fmt --all
+
+bench: ## Measure complete orders per second; ARGS="--job order --in-flight 64"
+	@scripts/bench $(ARGS)
+
+web: ## Build the page into web/dist, where the next cargo build finds it
+	@scripts/web
+
+clean: ## Remove what was built and installed
+	rm -rf target .tools web/node_modules web/dist

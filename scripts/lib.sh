@@ -1,0 +1,38 @@
+# Shared by the scripts: where we are, what we say, what we need. Sourced by bash.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
+die() { printf '\033[31m%s\033[0m\n' "$*" >&2; exit 1; }
+
+# need COMMAND PACKAGE...: makes sure that a command is there. As root on Debian it is installed; otherwise the person is
+# told what to run. Answers false if it is not there afterwards.
+need() {
+    local command=$1
+    shift
+    command -v "$command" >/dev/null && return
+    apt_install "$@" && command -v "$command" >/dev/null && return
+    printf 'There is no `%s` here. Install it, on Debian with:\n    sudo apt-get install -y %s\n' "$command" "$*" >&2
+    return 1
+}
+
+# apt_install PACKAGE...: installs Debian packages, if we may.
+apt_install() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    say "installing $*"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 && return
+    apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# What every build needs.
+need_build_tools() {
+    command -v cargo >/dev/null || die 'There is no `cargo` here. Comanda needs Rust 1.90 or newer: https://rustup.rs'
+    command -v node >/dev/null && command -v npm >/dev/null \
+        || die 'There is no `node` or `npm` here. The page needs Node 20.19 or newer: https://nodejs.org'
+    need cc gcc libc6-dev || die 'The embedded SQLite needs a C compiler.'
+}
+
+# Folder in which cargo puts what it builds.
+target_folder() { echo "${CARGO_TARGET_DIR:-target}"; }
