@@ -68,11 +68,7 @@ impl Op {
     fn size_bytes(&self) -> usize {
         match self {
             Op::Insert(row) | Op::Put(row) => row.size_bytes(),
-            Op::Update(update) => update
-                .set
-                .iter()
-                .map(|(_, v)| v.as_text().map_or(8, str::len) + 8)
-                .sum(),
+            Op::Update(update) => update.set.iter().map(|(_, v)| v.as_text().map_or(8, str::len) + 8).sum(),
             Op::Add(_) | Op::Delete(..) | Op::Check(..) => 32,
         }
     }
@@ -110,17 +106,9 @@ impl Batch {
     /// Adds [`Op::Update`] of the columns in which `new` differs from `old`, if `column` still has the value of `old`.
     pub fn replace(&mut self, old: &Row, new: &Row, column: &'static str) -> &mut Batch {
         let set = old.table().columns.iter().zip(old.values()).zip(new.values());
-        let set = set
-            .filter(|((_, a), b)| a != b)
-            .map(|((c, _), b)| (c.name, b.clone()))
-            .collect();
+        let set = set.filter(|((_, a), b)| a != b).map(|((c, _), b)| (c.name, b.clone())).collect();
         let when = Some((column, old.value(column).clone()));
-        self.push(Op::Update(Update {
-            table: old.table(),
-            key: old.key().clone(),
-            set,
-            when,
-        }))
+        self.push(Op::Update(Update { table: old.table(), key: old.key().clone(), set, when }))
     }
 
     /// Adds [`Op::Update`].
@@ -131,12 +119,7 @@ impl Batch {
         set: Vec<(&'static str, Value)>,
         when: Option<(&'static str, Value)>,
     ) -> &mut Batch {
-        self.push(Op::Update(Update {
-            table,
-            key: key.into(),
-            set,
-            when,
-        }))
+        self.push(Op::Update(Update { table, key: key.into(), set, when }))
     }
 
     /// Adds [`Op::Add`] to one column.
@@ -148,12 +131,7 @@ impl Batch {
         amount: i64,
         floor: i64,
     ) -> &mut Batch {
-        self.push(Op::Add(Add {
-            table,
-            key: key.into(),
-            amounts: vec![(column, amount)],
-            floor,
-        }))
+        self.push(Op::Add(Add { table, key: key.into(), amounts: vec![(column, amount)], floor }))
     }
 
     /// Adds [`Op::Delete`].
@@ -212,12 +190,7 @@ impl Batch {
             if !table.fits_key(key) {
                 return invalid(format!("key `{key}` does not fit table `{}`", table.name));
             }
-            if self
-                .ops
-                .iter()
-                .take(at)
-                .any(|other| other.item().1 == key && other.item().0 == table)
-            {
+            if self.ops.iter().take(at).any(|other| other.item().1 == key && other.item().0 == table) {
                 return invalid(format!("item `{}[{key}]` stands twice", table.name));
             }
             let unknown = match op {
@@ -226,26 +199,16 @@ impl Batch {
                 }
                 Op::Update(update) => {
                     let misfit = |c: &str, v: &Value| {
-                        !table
-                            .position(c)
-                            .and_then(|at| table.columns.get(at))
-                            .is_some_and(|column| column.fits(v))
+                        !table.position(c).and_then(|at| table.columns.get(at)).is_some_and(|column| column.fits(v))
                     };
                     update.set.iter().find(|(c, v)| misfit(c, v)).map(|(c, _)| *c)
                 }
-                Op::Add(add) => add
-                    .amounts
-                    .iter()
-                    .find(|(c, _)| table.position(c).is_none())
-                    .map(|(c, _)| *c),
+                Op::Add(add) => add.amounts.iter().find(|(c, _)| table.position(c).is_none()).map(|(c, _)| *c),
                 Op::Check(_, _, column, _) if table.position(column).is_none() => Some(*column),
                 _ => None,
             };
             if let Some(column) = unknown {
-                return invalid(format!(
-                    "column `{column}` of `{}[{key}]` is unknown or of another type",
-                    table.name
-                ));
+                return invalid(format!("column `{column}` of `{}[{key}]` is unknown or of another type", table.name));
             }
         }
         if size > MAX_BATCH_BYTES {

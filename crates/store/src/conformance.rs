@@ -1,11 +1,6 @@
 //! What every adapter must do. A test of an adapter makes a store of [`schema`] and calls [`check_all`].
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a suite of assertions"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a suite of assertions")]
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -28,14 +23,8 @@ pub static ORDERS: Table = Table {
         Column::text("body").null(),
     ],
     indexes: &[
-        Index {
-            name: "by_open",
-            columns: &["open", "placed_at"],
-        },
-        Index {
-            name: "by_status",
-            columns: &["status"],
-        },
+        Index { name: "by_open", columns: &["open", "placed_at"] },
+        Index { name: "by_status", columns: &["status"] },
     ],
 };
 
@@ -44,10 +33,7 @@ pub static LINES: Table = Table {
     name: "conformance_lines",
     key: KeyShape::Pair("order_id", "line"),
     columns: &[Column::text("sku"), Column::int("quantity")],
-    indexes: &[Index {
-        name: "by_sku",
-        columns: &["sku", "quantity"],
-    }],
+    indexes: &[Index { name: "by_sku", columns: &["sku", "quantity"] }],
 };
 
 /// Text keys and a counter.
@@ -68,13 +54,8 @@ pub fn schema() -> Schema {
 }
 
 fn order(id: i64, status: &str, open: Option<&str>, placed_at: i64) -> Row {
-    let values: Vec<Value> = vec![
-        status.into(),
-        open.into(),
-        placed_at.into(),
-        1.into(),
-        Value::from(Some(format!("{{\"id\":{id}}}"))),
-    ];
+    let values: Vec<Value> =
+        vec![status.into(), open.into(), placed_at.into(), 1.into(), Value::from(Some(format!("{{\"id\":{id}}}")))];
     Row::new(&ORDERS, id, values)
 }
 
@@ -107,19 +88,10 @@ pub async fn check_all(store: Arc<dyn Store>) {
 async fn check_conditions(store: &dyn Store) {
     let row = order(1, "RECEIVED", Some("RECEIVED"), 10);
     assert_eq!(store.get(&ORDERS, &1.into()).await.unwrap(), None);
-    store
-        .commit(batch([Op::Insert(row.clone())]))
-        .await
-        .unwrap()
-        .durable()
-        .await
-        .unwrap();
+    store.commit(batch([Op::Insert(row.clone())])).await.unwrap().durable().await.unwrap();
     assert_eq!(store.get(&ORDERS, &1.into()).await.unwrap(), Some(row.clone()));
     let again = store.commit(batch([Op::Insert(row.clone())])).await;
-    assert!(
-        matches!(again, Err(CommitError::Conflict { .. })),
-        "insert over a row: {again:?}"
-    );
+    assert!(matches!(again, Err(CommitError::Conflict { .. })), "insert over a row: {again:?}");
 
     let ready = row.with(&[("status", "READY".into()), ("revision", 2.into())]);
     let mut change = Batch::new();
@@ -127,42 +99,22 @@ async fn check_conditions(store: &dyn Store) {
     store.commit(change.clone()).await.unwrap();
     assert_eq!(store.get(&ORDERS, &1.into()).await.unwrap(), Some(ready.clone()));
     let stale = store.commit(change).await;
-    assert!(
-        matches!(stale, Err(CommitError::Conflict { .. })),
-        "update under a stale revision: {stale:?}"
-    );
+    assert!(matches!(stale, Err(CommitError::Conflict { .. })), "update under a stale revision: {stale:?}");
 
     let check = |value: i64| Op::Check(&ORDERS, 1.into(), "revision", value.into());
-    store
-        .commit(batch([check(2), Op::Insert(order(2, "NEW", None, 20))]))
-        .await
-        .unwrap();
-    let failed = store
-        .commit(batch([check(1), Op::Insert(order(3, "NEW", None, 20))]))
-        .await;
-    assert!(
-        matches!(failed, Err(CommitError::Conflict { .. })),
-        "check of another value: {failed:?}"
-    );
+    store.commit(batch([check(2), Op::Insert(order(2, "NEW", None, 20))])).await.unwrap();
+    let failed = store.commit(batch([check(1), Op::Insert(order(3, "NEW", None, 20))])).await;
+    assert!(matches!(failed, Err(CommitError::Conflict { .. })), "check of another value: {failed:?}");
     let mut absent = Batch::new();
     absent.update(&ORDERS, 77, vec![("revision", 1.into())], None);
     let absent = store.commit(absent).await;
-    assert!(
-        matches!(absent, Err(CommitError::Conflict { .. })),
-        "update of no row: {absent:?}"
-    );
+    assert!(matches!(absent, Err(CommitError::Conflict { .. })), "update of no row: {absent:?}");
 
     let put = ready.with(&[("open", Value::Null)]);
-    store
-        .commit(batch([Op::Put(put.clone()), Op::Delete(&ORDERS, 2.into())]))
-        .await
-        .unwrap();
+    store.commit(batch([Op::Put(put.clone()), Op::Delete(&ORDERS, 2.into())])).await.unwrap();
     assert_eq!(store.get(&ORDERS, &1.into()).await.unwrap(), Some(put));
     assert_eq!(store.get(&ORDERS, &2.into()).await.unwrap(), None);
-    store
-        .commit(batch([Op::Delete(&ORDERS, 2.into()), Op::Delete(&ORDERS, 1.into())]))
-        .await
-        .unwrap();
+    store.commit(batch([Op::Delete(&ORDERS, 2.into()), Op::Delete(&ORDERS, 1.into())])).await.unwrap();
     store.commit(batch([Op::Insert(row)])).await.unwrap();
     store.commit(batch([Op::Delete(&ORDERS, 1.into())])).await.unwrap();
     store.flush().await.unwrap();
@@ -173,12 +125,7 @@ async fn check_all_or_nothing(store: &dyn Store) {
     store.commit(batch([Op::Insert(stock("tea", 5))])).await.unwrap();
     let ops = [
         Op::Insert(order(10, "NEW", None, 1)),
-        Op::Add(Add {
-            table: &STOCK,
-            key: "tea".into(),
-            amounts: vec![("on_hand", -6)],
-            floor: 0,
-        }),
+        Op::Add(Add { table: &STOCK, key: "tea".into(), amounts: vec![("on_hand", -6)], floor: 0 }),
     ];
     assert!(store.commit(batch(ops)).await.is_err());
     assert_eq!(store.get(&ORDERS, &10.into()).await.unwrap(), None);
@@ -187,12 +134,7 @@ async fn check_all_or_nothing(store: &dyn Store) {
 
 async fn check_counters(store: &dyn Store) {
     let add = |amounts: Vec<(&'static str, i64)>| {
-        batch([Op::Add(Add {
-            table: &STOCK,
-            key: "tea".into(),
-            amounts,
-            floor: 0,
-        })])
+        batch([Op::Add(Add { table: &STOCK, key: "tea".into(), amounts, floor: 0 })])
     };
     store.commit(add(vec![("on_hand", -2), ("reserved", 2)])).await.unwrap();
     let tea = Row::new(&STOCK, "tea", vec![Value::Int(3), Value::Int(2)]);
@@ -202,51 +144,25 @@ async fn check_counters(store: &dyn Store) {
     let overflow = store.commit(add(vec![("on_hand", i64::MAX)])).await;
     assert!(overflow.is_err(), "past 64 bits: {overflow:?}");
     store.commit(add(vec![("on_hand", 7)])).await.unwrap();
-    assert_eq!(
-        store.get(&STOCK, &"tea".into()).await.unwrap().unwrap().int("on_hand"),
-        Some(10)
-    );
+    assert_eq!(store.get(&STOCK, &"tea".into()).await.unwrap().unwrap().int("on_hand"), Some(10));
 }
 
 async fn check_limits(store: &dyn Store) {
-    let many: Vec<Op> = (0..=MAX_BATCH_OPS)
-        .map(|n| Op::Insert(order(1000 + n as i64, "NEW", None, 1)))
-        .collect();
+    let many: Vec<Op> = (0..=MAX_BATCH_OPS).map(|n| Op::Insert(order(1000 + n as i64, "NEW", None, 1))).collect();
     let invalid = |result: Result<crate::Receipt, CommitError>| matches!(result, Err(CommitError::Invalid(_)));
     assert!(invalid(store.commit(batch(many)).await), "a batch past the limit");
-    let twice = [
-        Op::Insert(order(1000, "NEW", None, 1)),
-        Op::Delete(&ORDERS, 1000.into()),
-    ];
+    let twice = [Op::Insert(order(1000, "NEW", None, 1)), Op::Delete(&ORDERS, 1000.into())];
     assert!(invalid(store.commit(batch(twice)).await), "an item twice");
     let misfit = Row::new(&STOCK, "x", vec![Value::from("many"), Value::Int(0)]);
-    assert!(
-        invalid(store.commit(batch([Op::Insert(misfit)])).await),
-        "a text in an integer column"
-    );
+    assert!(invalid(store.commit(batch([Op::Insert(misfit)])).await), "a text in an integer column");
     let short = Row::new(&STOCK, "x", vec![Value::Int(0)]);
-    assert!(
-        invalid(store.commit(batch([Op::Insert(short)])).await),
-        "a missing column"
-    );
-    assert!(
-        invalid(store.commit(batch([Op::Delete(&STOCK, 1.into())])).await),
-        "a key of another shape"
-    );
+    assert!(invalid(store.commit(batch([Op::Insert(short)])).await), "a missing column");
+    assert!(invalid(store.commit(batch([Op::Delete(&STOCK, 1.into())])).await), "a key of another shape");
     let large = order(1, "NEW", None, 1).with(&[("body", "x".repeat(5 << 20).into())]);
-    assert!(
-        invalid(store.commit(batch([Op::Insert(large)])).await),
-        "a batch of 5 MiB"
-    );
+    assert!(invalid(store.commit(batch([Op::Insert(large)])).await), "a batch of 5 MiB");
     assert!(matches!(store.get(&STOCK, &1.into()).await, Err(ReadError::Invalid(_))));
-    assert!(matches!(
-        store.query(Query::table(&STOCK).limit(0)).await,
-        Err(ReadError::Invalid(_))
-    ));
-    assert!(matches!(
-        store.query(Query::table(&STOCK).limit(1001)).await,
-        Err(ReadError::Invalid(_))
-    ));
+    assert!(matches!(store.query(Query::table(&STOCK).limit(0)).await, Err(ReadError::Invalid(_))));
+    assert!(matches!(store.query(Query::table(&STOCK).limit(1001)).await, Err(ReadError::Invalid(_))));
     let unknown = Query::index(&STOCK, "by_nothing", "x");
     assert!(matches!(store.query(unknown).await, Err(ReadError::Invalid(_))));
     let cursor = Query::table(&STOCK).after(Some("nonsense".into()));
@@ -290,34 +206,19 @@ async fn check_queries(store: &dyn Store) {
     for limit in [1, 3, 100] {
         let query = Query::index(&ORDERS, "by_open", "READY").limit(limit);
         assert_eq!(pages(store, query.clone()).await, keys, "pages of {limit}");
-        assert_eq!(
-            pages(store, query.descending()).await,
-            reversed,
-            "pages of {limit}, newest first"
-        );
+        assert_eq!(pages(store, query.descending()).await, reversed, "pages of {limit}, newest first");
     }
     let range = (Bound::Included(Value::Int(995)), Bound::Excluded(Value::Int(998)));
-    let within: Vec<Key> = ready
-        .iter()
-        .filter(|(at, _)| (995..998).contains(at))
-        .map(|(_, id)| Key::Int(*id))
-        .collect();
+    let within: Vec<Key> =
+        ready.iter().filter(|(at, _)| (995..998).contains(at)).map(|(_, id)| Key::Int(*id)).collect();
     assert!(!within.is_empty());
-    let query = Query::index(&ORDERS, "by_open", "READY")
-        .range(range.0, range.1)
-        .limit(2);
+    let query = Query::index(&ORDERS, "by_open", "READY").range(range.0, range.1).limit(2);
     assert_eq!(pages(store, query).await, within);
     let placed: Vec<Key> = (100..130).map(Key::Int).collect();
-    assert_eq!(
-        pages(store, Query::index(&ORDERS, "by_status", "PLACED").limit(7)).await,
-        placed
-    );
+    assert_eq!(pages(store, Query::index(&ORDERS, "by_status", "PLACED").limit(7)).await, placed);
     assert_eq!(pages(store, Query::table(&ORDERS).limit(7)).await, placed);
     let newest = store.query(Query::table(&ORDERS).descending().limit(2)).await.unwrap();
-    assert_eq!(
-        newest.rows.iter().map(|r| r.key().clone()).collect::<Vec<_>>(),
-        [Key::Int(129), Key::Int(128)]
-    );
+    assert_eq!(newest.rows.iter().map(|r| r.key().clone()).collect::<Vec<_>>(), [Key::Int(129), Key::Int(128)]);
     let from = Query::table(&ORDERS).range(Bound::Excluded(Value::Int(127)), Bound::Unbounded);
     assert_eq!(pages(store, from).await, [Key::Int(128), Key::Int(129)]);
     assert_eq!(
@@ -325,10 +226,7 @@ async fn check_queries(store: &dyn Store) {
         [Key::Pair(103, 0), Key::Pair(103, 1), Key::Pair(103, 2)]
     );
     let tea = Query::index(&LINES, "by_sku", "tea").range(Bound::Unbounded, Bound::Included(Value::Int(3)));
-    assert_eq!(
-        pages(store, tea.limit(1)).await,
-        [Key::Pair(101, 0), Key::Pair(102, 0), Key::Pair(103, 0)]
-    );
+    assert_eq!(pages(store, tea.limit(1)).await, [Key::Pair(101, 0), Key::Pair(102, 0), Key::Pair(103, 0)]);
     let all = pages(store, Query::table(&LINES).limit(10)).await;
     assert_eq!(all.len(), (0..30).map(|n| n % 4).sum::<usize>());
     assert!(all.windows(2).all(|w| w[0] < w[1]));
@@ -339,19 +237,12 @@ async fn check_queries(store: &dyn Store) {
     change.replace(&row, &moved, "revision");
     store.commit(change).await.unwrap();
     store.flush().await.unwrap();
-    assert!(
-        !pages(store, Query::index(&ORDERS, "by_open", "READY"))
-            .await
-            .contains(&Key::Int(104))
-    );
+    assert!(!pages(store, Query::index(&ORDERS, "by_open", "READY")).await.contains(&Key::Int(104)));
 }
 
 /// Forty writers set one row under its revision: each success is one step of the revision.
 async fn check_writers(store: Arc<dyn Store>) {
-    store
-        .commit(batch([Op::Insert(order(500, "NEW", None, 0))]))
-        .await
-        .unwrap();
+    store.commit(batch([Op::Insert(order(500, "NEW", None, 0))])).await.unwrap();
     let mut writers = tokio::task::JoinSet::new();
     for _ in 0..40 {
         let store = store.clone();
@@ -386,15 +277,8 @@ async fn check_buyers(store: Arc<dyn Store>) {
     for n in 0..100_i64 {
         let store = store.clone();
         buyers.spawn(async move {
-            let take = Op::Add(Add {
-                table: &STOCK,
-                key: "last".into(),
-                amounts: vec![("on_hand", -1)],
-                floor: 0,
-            });
-            let result = store
-                .commit(batch([take, Op::Insert(order(600 + n, "BOUGHT", None, n))]))
-                .await;
+            let take = Op::Add(Add { table: &STOCK, key: "last".into(), amounts: vec![("on_hand", -1)], floor: 0 });
+            let result = store.commit(batch([take, Op::Insert(order(600 + n, "BOUGHT", None, n))])).await;
             match result {
                 Ok(receipt) => receipt.durable().await.is_ok(),
                 Err(CommitError::BelowFloor { .. }) => false,
@@ -404,12 +288,6 @@ async fn check_buyers(store: Arc<dyn Store>) {
     }
     let bought = buyers.join_all().await.into_iter().filter(|bought| *bought).count();
     assert_eq!(bought, 7);
-    assert_eq!(
-        store.get(&STOCK, &"last".into()).await.unwrap().unwrap().int("on_hand"),
-        Some(0)
-    );
-    assert_eq!(
-        pages(&*store, Query::index(&ORDERS, "by_status", "BOUGHT")).await.len(),
-        7
-    );
+    assert_eq!(store.get(&STOCK, &"last".into()).await.unwrap().unwrap().int("on_hand"), Some(0));
+    assert_eq!(pages(&*store, Query::index(&ORDERS, "by_status", "BOUGHT")).await.len(), 7);
 }

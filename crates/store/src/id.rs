@@ -40,11 +40,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 #[must_use]
 pub fn encode(id: i64) -> String {
     let id = id.unsigned_abs();
-    let digit = |shift: u32| {
-        ALPHABET
-            .get((id >> shift & 31) as usize)
-            .map_or('0', |b| char::from(*b))
-    };
+    let digit = |shift: u32| ALPHABET.get((id >> shift & 31) as usize).map_or('0', |b| char::from(*b));
     (0..13).rev().map(|at| digit(at * 5)).collect()
 }
 

@@ -12,6 +12,8 @@ mod batch;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "conformance")]
+pub mod crash;
 mod error;
 pub mod id;
 pub mod memory;

@@ -31,10 +31,7 @@ impl MemoryStore {
 /// [`CommitError::Conflict`] or [`CommitError::BelowFloor`] if its condition does not hold.
 pub(crate) fn apply(op: &Op, old: Option<&Row>) -> Result<Option<Row>, CommitError> {
     let (table, key) = op.item();
-    let conflict = || CommitError::Conflict {
-        table: table.name,
-        key: key.clone(),
-    };
+    let conflict = || CommitError::Conflict { table: table.name, key: key.clone() };
     match op {
         Op::Insert(row) => old.map_or_else(|| Ok(Some(row.clone())), |_| Err(conflict())),
         Op::Put(row) => Ok(Some(row.clone())),
@@ -51,10 +48,7 @@ pub(crate) fn apply(op: &Op, old: Option<&Row>) -> Result<Option<Row>, CommitErr
             }
         }
         Op::Add(add) => {
-            let below = || CommitError::BelowFloor {
-                table: table.name,
-                key: key.clone(),
-            };
+            let below = || CommitError::BelowFloor { table: table.name, key: key.clone() };
             let mut row = old.ok_or_else(conflict)?.clone();
             for (column, amount) in &add.amounts {
                 row = row.plus(column, *amount).ok_or_else(below)?;
@@ -71,12 +65,7 @@ pub(crate) fn apply(op: &Op, old: Option<&Row>) -> Result<Option<Row>, CommitErr
 impl Store for MemoryStore {
     async fn get(&self, table: &'static Table, key: &Key) -> Result<Option<Row>, ReadError> {
         check_key(table, key)?;
-        Ok(self
-            .tables
-            .read()
-            .get(table.name)
-            .and_then(|rows| rows.get(key))
-            .cloned())
+        Ok(self.tables.read().get(table.name).and_then(|rows| rows.get(key)).cloned())
     }
 
     async fn query(&self, query: Query) -> Result<Page, ReadError> {
@@ -85,10 +74,8 @@ impl Store for MemoryStore {
         let Some(rows) = tables.get(query.table.name) else {
             return Ok(Page::default());
         };
-        let mut found: Vec<(Value, &Row)> = rows
-            .values()
-            .filter_map(|row| plan.order(row).map(|order| (order, row)))
-            .collect();
+        let mut found: Vec<(Value, &Row)> =
+            rows.values().filter_map(|row| plan.order(row).map(|order| (order, row))).collect();
         found.sort_by(|a, b| (&a.0, a.1.key()).cmp(&(&b.0, b.1.key())));
         if query.descending {
             found.reverse();
@@ -100,18 +87,9 @@ impl Store for MemoryStore {
             };
             found.partition_point(before)
         });
-        let rows: Vec<Row> = found
-            .iter()
-            .skip(start)
-            .take(query.limit)
-            .map(|(_, row)| (*row).clone())
-            .collect();
+        let rows: Vec<Row> = found.iter().skip(start).take(query.limit).map(|(_, row)| (*row).clone()).collect();
         let more = found.len() > start + rows.len();
-        let next = if more {
-            rows.last().and_then(|row| plan.cursor(row))
-        } else {
-            None
-        };
+        let next = if more { rows.last().and_then(|row| plan.cursor(row)) } else { None };
         Ok(Page { rows, next })
     }
 
@@ -143,10 +121,7 @@ pub(crate) fn check_key(table: &'static Table, key: &Key) -> Result<(), ReadErro
     if table.fits_key(key) {
         return Ok(());
     }
-    Err(ReadError::Invalid(format!(
-        "key `{key}` does not fit table `{}`",
-        table.name
-    )))
+    Err(ReadError::Invalid(format!("key `{key}` does not fit table `{}`", table.name)))
 }
 
 /// A checked query: how a row is selected and ordered, the same for every adapter.
@@ -185,12 +160,7 @@ impl<'q> Plan<'q> {
                 None => return invalid(format!("cursor `{text}` is not one of this query")),
             },
         };
-        Ok(Plan {
-            query,
-            partition_column,
-            order_column,
-            after,
-        })
+        Ok(Plan { query, partition_column, order_column, after })
     }
 
     /// Where the row stands in the order, if it is selected.

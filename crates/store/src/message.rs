@@ -3,6 +3,8 @@
 //! A flow to start, a task's result, a mail to send: each is a row of [`MESSAGES`] in a queue. The runtime (embedded) or a
 //! stream relay (AWS) delivers it at least once, and its consumer deletes it in the batch of its effects.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::{Batch, Column, Index, Key, KeyShape, Row, Table, Value, id};
@@ -19,10 +21,7 @@ pub static MESSAGES: Table = Table {
         Column::text("body"),
         Column::text("error").null(),
     ],
-    indexes: &[Index {
-        name: "by_queue",
-        columns: &["queue", "visible_at"],
-    }],
+    indexes: &[Index { name: "by_queue", columns: &["queue", "visible_at"] }],
 };
 
 /// The queue of flow starts; the body is a [`StartFlow`].
@@ -63,7 +62,7 @@ pub struct Message {
     /// Time-ordered; see [`id::next`].
     pub id: i64,
     /// The queue.
-    pub queue: &'static str,
+    pub queue: Cow<'static, str>,
     /// Messages of one group are delivered one after the other, in order of id.
     pub group: Option<String>,
     /// Not before this instant (milliseconds since the epoch); 0 is at once.
@@ -77,15 +76,9 @@ impl Message {
     ///
     /// The body is any value that serialises to JSON; one that cannot (a map with keys that are no strings) becomes null.
     #[must_use]
-    pub fn new(queue: &'static str, body: &impl Serialize) -> Message {
+    pub fn new(queue: impl Into<Cow<'static, str>>, body: &impl Serialize) -> Message {
         let body = serde_json::to_string(body).unwrap_or_else(|_| "null".into());
-        Message {
-            id: id::next(),
-            queue,
-            group: None,
-            visible_at: 0,
-            body,
-        }
+        Message { id: id::next(), queue: queue.into(), group: None, visible_at: 0, body }
     }
 
     /// In a group.
@@ -106,7 +99,7 @@ impl Message {
     #[must_use]
     pub fn row(self) -> Row {
         let values = vec![
-            Value::from(self.queue),
+            Value::from(self.queue.as_ref()),
             Value::from(self.group),
             Value::Int(self.visible_at),
             Value::Int(0),
@@ -125,14 +118,7 @@ impl Batch {
 
     /// Starts a flow with this batch; answers the id of the execution-to-be.
     pub fn start_flow(&mut self, flow: &str, name: &str, input: serde_json::Value) -> i64 {
-        let message = Message::new(
-            START_FLOW,
-            &StartFlow {
-                flow: flow.into(),
-                name: name.into(),
-                input,
-            },
-        );
+        let message = Message::new(START_FLOW, &StartFlow { flow: flow.into(), name: name.into(), input });
         let id = message.id;
         self.send(message);
         id
@@ -140,23 +126,14 @@ impl Batch {
 
     /// Answers a task token with this batch.
     pub fn task_succeeded(&mut self, token: &str, output: serde_json::Value) -> &mut Batch {
-        let result = TaskResult {
-            token: token.into(),
-            output: Some(output),
-            error: None,
-            cause: None,
-        };
+        let result = TaskResult { token: token.into(), output: Some(output), error: None, cause: None };
         self.send(Message::new(TASK_RESULT, &result))
     }
 
     /// Fails a task by its token with this batch.
     pub fn task_failed(&mut self, token: &str, error: &str, cause: &str) -> &mut Batch {
-        let result = TaskResult {
-            token: token.into(),
-            output: None,
-            error: Some(error.into()),
-            cause: Some(cause.into()),
-        };
+        let result =
+            TaskResult { token: token.into(), output: None, error: Some(error.into()), cause: Some(cause.into()) };
         self.send(Message::new(TASK_RESULT, &result))
     }
 }

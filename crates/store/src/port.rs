@@ -76,20 +76,13 @@ impl Query {
     /// One partition of an index, the first page of 100.
     #[must_use]
     pub fn index(table: &'static Table, index: &'static str, partition: impl Into<Value>) -> Query {
-        Query {
-            index: Some(index),
-            partition: Some(partition.into()),
-            ..Query::table(table)
-        }
+        Query { index: Some(index), partition: Some(partition.into()), ..Query::table(table) }
     }
 
     /// One partition of a pair table.
     #[must_use]
     pub fn partition(table: &'static Table, first: i64) -> Query {
-        Query {
-            partition: Some(first.into()),
-            ..Query::table(table)
-        }
+        Query { partition: Some(first.into()), ..Query::table(table) }
     }
 
     /// With bounds on the order within the partition.
@@ -151,25 +144,17 @@ impl Receipt {
     /// For adapters whose commit is durable when it returns.
     #[must_use]
     pub fn durable_now() -> Receipt {
-        Receipt {
-            group: 0,
-            progress: None,
-        }
+        Receipt { group: 0, progress: None }
     }
 
     pub(crate) fn of_group(group: u64, progress: Arc<tokio::sync::watch::Sender<Progress>>) -> Receipt {
-        Receipt {
-            group,
-            progress: Some(progress),
-        }
+        Receipt { group, progress: Some(progress) }
     }
 
     /// Whether the batch is durable by now.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.progress
-            .as_ref()
-            .is_none_or(|progress| progress.borrow().durable >= self.group)
+        self.progress.as_ref().is_none_or(|progress| progress.borrow().durable >= self.group)
     }
 
     /// Waits until the batch is durable.
@@ -182,14 +167,10 @@ impl Receipt {
             return Ok(());
         }
         let mut progress = progress.subscribe();
-        let state = progress
-            .wait_for(|p| p.durable >= self.group || p.failed.is_some())
-            .await;
+        let state = progress.wait_for(|p| p.durable >= self.group || p.failed.is_some()).await;
         match state {
             Ok(p) if p.durable >= self.group => Ok(()),
-            Ok(p) => Err(CommitError::Unavailable(
-                p.failed.as_deref().unwrap_or("the writer stopped").into(),
-            )),
+            Ok(p) => Err(CommitError::Unavailable(p.failed.as_deref().unwrap_or("the writer stopped").into())),
             Err(_) => Err(CommitError::Unavailable("the writer stopped".into())),
         }
     }

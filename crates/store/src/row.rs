@@ -143,11 +143,7 @@ impl Row {
     /// A row of the table. `values` are in the order of its columns.
     #[must_use]
     pub fn new(table: &'static Table, key: impl Into<Key>, values: impl Into<Arc<[Value]>>) -> Row {
-        Row {
-            table,
-            key: key.into(),
-            values: values.into(),
-        }
+        Row { table, key: key.into(), values: values.into() }
     }
 
     /// Its table.
@@ -171,10 +167,7 @@ impl Row {
     /// The value of a column; [`Value::Null`] for an unknown one.
     #[must_use]
     pub fn value(&self, column: &str) -> &Value {
-        self.table
-            .position(column)
-            .and_then(|at| self.values.get(at))
-            .unwrap_or(&Value::Null)
+        self.table.position(column).and_then(|at| self.values.get(at)).unwrap_or(&Value::Null)
     }
 
     /// The integer in a column.
@@ -198,11 +191,7 @@ impl Row {
                 *slot = value.clone();
             }
         }
-        Row {
-            table: self.table,
-            key: self.key.clone(),
-            values: values.into(),
-        }
+        Row { table: self.table, key: self.key.clone(), values: values.into() }
     }
 
     /// The same row with an amount added to an integer column; `None` past 64 bits or if the column is no integer.
@@ -212,11 +201,7 @@ impl Row {
         let sum = self.values.get(at)?.as_int()?.checked_add(amount)?;
         let mut values = self.values.to_vec();
         *values.get_mut(at)? = Value::Int(sum);
-        Some(Row {
-            table: self.table,
-            key: self.key.clone(),
-            values: values.into(),
-        })
+        Some(Row { table: self.table, key: self.key.clone(), values: values.into() })
     }
 
     /// About how many bytes the row holds.

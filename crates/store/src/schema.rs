@@ -50,21 +50,13 @@ impl Column {
     /// An integer column.
     #[must_use]
     pub const fn int(name: &'static str) -> Column {
-        Column {
-            name,
-            kind: ColumnType::Int,
-            nullable: false,
-        }
+        Column { name, kind: ColumnType::Int, nullable: false }
     }
 
     /// A text column.
     #[must_use]
     pub const fn text(name: &'static str) -> Column {
-        Column {
-            name,
-            kind: ColumnType::Text,
-            nullable: false,
-        }
+        Column { name, kind: ColumnType::Text, nullable: false }
     }
 
     /// The same column, nullable.
@@ -114,11 +106,7 @@ impl Table {
     #[must_use]
     pub fn fits_row(&self, row: &Row) -> bool {
         row.values().len() == self.columns.len()
-            && self
-                .columns
-                .iter()
-                .zip(row.values())
-                .all(|(column, value)| column.fits(value))
+            && self.columns.iter().zip(row.values()).all(|(column, value)| column.fits(value))
     }
 
     /// The index of that name.
@@ -166,12 +154,7 @@ impl Schema {
     /// A name that stands twice or is not lower snake case; an index over an unknown column or over more than two.
     pub fn new(version: i64, tables: Vec<&'static Table>) -> Result<Schema, SchemaError> {
         for (at, table) in tables.iter().enumerate() {
-            let problem = |problem: String| {
-                Err(SchemaError {
-                    table: table.name,
-                    problem,
-                })
-            };
+            let problem = |problem: String| Err(SchemaError { table: table.name, problem });
             if tables.iter().take(at).any(|other| other.name == table.name) {
                 return problem("is declared twice".into());
             }
@@ -179,16 +162,10 @@ impl Schema {
                 KeyShape::Int(name) | KeyShape::Text(name) => &[name],
                 KeyShape::Pair(first, second) => &[first, second],
             };
-            let names: Vec<&str> = keys
-                .iter()
-                .copied()
-                .chain(table.columns.iter().map(|c| c.name))
-                .collect();
+            let names: Vec<&str> = keys.iter().copied().chain(table.columns.iter().map(|c| c.name)).collect();
             for (at, name) in names.iter().chain([&table.name]).enumerate() {
                 if !name.starts_with(|c: char| c.is_ascii_lowercase())
-                    || !name
-                        .bytes()
-                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+                    || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
                 {
                     return problem(format!("`{name}` is not lower snake case"));
                 }

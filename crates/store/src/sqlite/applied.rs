@@ -79,17 +79,11 @@ impl Applied {
         let rows = |table: &&'static Table| {
             let last = match table.key {
                 KeyShape::Int(key) => cold
-                    .query_row(&format!("SELECT max({key}) FROM {}", table.name), [], |r| {
-                        r.get::<_, Option<i64>>(0)
-                    })?
+                    .query_row(&format!("SELECT max({key}) FROM {}", table.name), [], |r| r.get::<_, Option<i64>>(0))?
                     .unwrap_or(i64::MIN),
                 _ => i64::MAX,
             };
-            Ok(Rows {
-                table,
-                entries: AHashMap::new(),
-                last,
-            })
+            Ok(Rows { table, entries: AHashMap::new(), last })
         };
         let tables = schema.tables.iter().map(rows).collect::<rusqlite::Result<_>>()?;
         Ok(Applied {
@@ -128,11 +122,7 @@ impl Applied {
 
     /// The last group that has anything in it.
     pub(super) fn last_group(&self) -> u64 {
-        if self.dirty.is_empty() {
-            self.group - 1
-        } else {
-            self.group
-        }
+        if self.dirty.is_empty() { self.group - 1 } else { self.group }
     }
 
     pub(super) fn usage(&self) -> Usage {
@@ -146,10 +136,7 @@ impl Applied {
 
     fn number(&self, table: &'static Table) -> Option<usize> {
         let same = |rows: &Rows| std::ptr::eq(rows.table, table);
-        self.tables
-            .iter()
-            .position(same)
-            .or_else(|| self.tables.iter().position(|rows| rows.table == table))
+        self.tables.iter().position(same).or_else(|| self.tables.iter().position(|rows| rows.table == table))
     }
 
     /// What is known of a row without looking into the file.
@@ -171,12 +158,7 @@ impl Applied {
         let (Some(row), Some(number)) = (row, self.number(table)) else {
             return;
         };
-        if epoch != self.group
-            || self
-                .tables
-                .get(number)
-                .is_none_or(|rows| rows.entries.contains_key(key))
-        {
+        if epoch != self.group || self.tables.get(number).is_none_or(|rows| rows.entries.contains_key(key)) {
             return;
         }
         self.keep(number, key, Some(row.clone()), Stored::Row(row.clone()));
@@ -189,14 +171,7 @@ impl Applied {
             self.evictable.push_back((number, key.clone()));
         }
         if let Some(rows) = self.tables.get_mut(number) {
-            let entry = Entry {
-                row,
-                stored,
-                dirty: false,
-                group: 0,
-                queued,
-                hot: false,
-            };
+            let entry = Entry { row, stored, dirty: false, group: 0, queued, hot: false };
             rows.entries.insert(key.clone(), entry);
         }
     }
@@ -212,18 +187,13 @@ impl Applied {
         let mut changes: Vec<(usize, Option<Row>)> = Vec::with_capacity(batch.len());
         for op in batch.ops() {
             let (table, key) = op.item();
-            let number = self
-                .number(table)
-                .ok_or_else(|| CommitError::Invalid(format!("unknown table `{}`", table.name)))?;
+            let number =
+                self.number(table).ok_or_else(|| CommitError::Invalid(format!("unknown table `{}`", table.name)))?;
             let blind = matches!(op, Op::Put(_));
             if !blind {
                 self.load(number, table, key)?;
             }
-            let old = self
-                .tables
-                .get(number)
-                .and_then(|rows| rows.entries.get(key))
-                .and_then(|e| e.row.as_ref());
+            let old = self.tables.get(number).and_then(|rows| rows.entries.get(key)).and_then(|e| e.row.as_ref());
             changes.push((number, apply(op, old)?));
         }
         for (op, (number, row)) in batch.ops().iter().zip(changes) {
@@ -310,12 +280,7 @@ impl Applied {
                 self.evictable.push_back((number, key.clone()));
             }
             if !nothing {
-                changes.push(Change {
-                    table: number,
-                    key,
-                    row: entry.row.clone(),
-                    stored,
-                });
+                changes.push(Change { table: number, key, row: entry.row.clone(), stored });
             }
         }
         group

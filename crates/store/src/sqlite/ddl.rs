@@ -42,10 +42,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Opens the file for the writer, making or upgrading its tables.
 pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, OpenError> {
-    let unusable = |problem: String| OpenError::Unusable {
-        path: path.display().to_string(),
-        problem,
-    };
+    let unusable = |problem: String| OpenError::Unusable { path: path.display().to_string(), problem };
     let sql = |e: rusqlite::Error| unusable(explain(&e));
     let mut connection = Connection::open(path).map_err(sql)?;
     connection.busy_timeout(BUSY).map_err(sql)?;
@@ -53,20 +50,12 @@ pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, OpenError
         |connection: &Connection, name: &str| connection.pragma_query_value(None, name, |r| r.get::<_, i64>(0));
     let found = pragma(&connection, "user_version").map_err(sql)?;
     let application = pragma(&connection, "application_id").map_err(sql)?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0))
-        .map_err(sql)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0)).map_err(sql)?;
     if application != APPLICATION_ID && tables > 0 {
-        return Err(unusable(
-            "it is a database of another program; choose another data folder".into(),
-        ));
+        return Err(unusable("it is a database of another program; choose another data folder".into()));
     }
     if found > schema.version {
-        return Err(OpenError::Newer {
-            path: path.display().to_string(),
-            found,
-            known: schema.version,
-        });
+        return Err(OpenError::Newer { path: path.display().to_string(), found, known: schema.version });
     }
     connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(sql)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
@@ -78,12 +67,8 @@ pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, OpenError
             Upgrade::Other(problem) => unusable(format!("table `{}`: {problem}", table.name)),
         })?;
     }
-    transaction
-        .pragma_update(None, "application_id", APPLICATION_ID)
-        .map_err(sql)?;
-    transaction
-        .pragma_update(None, "user_version", schema.version)
-        .map_err(sql)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql)?;
+    transaction.pragma_update(None, "user_version", schema.version).map_err(sql)?;
     transaction.commit().map_err(sql)?;
     // From here on the writer itself decides how to wait, and says so.
     connection.busy_timeout(WRITER_BUSY).map_err(sql)?;
@@ -197,19 +182,12 @@ pub(super) fn key_names(table: &Table) -> Vec<&'static str> {
 
 /// All columns, the key's first.
 pub(super) fn all_names(table: &Table) -> Vec<&'static str> {
-    key_names(table)
-        .into_iter()
-        .chain(table.columns.iter().map(|c| c.name))
-        .collect()
+    key_names(table).into_iter().chain(table.columns.iter().map(|c| c.name)).collect()
 }
 
 /// `first = ?1 AND second = ?2`, for the parts of the key.
 pub(super) fn key_condition(table: &Table) -> String {
     let names = key_names(table);
-    let parts: Vec<String> = names
-        .iter()
-        .enumerate()
-        .map(|(at, name)| format!("{name} = ?{}", at + 1))
-        .collect();
+    let parts: Vec<String> = names.iter().enumerate().map(|(at, name)| format!("{name} = ?{}", at + 1)).collect();
     parts.join(" AND ")
 }

@@ -55,17 +55,10 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`]: in use, written by a newer version, or unusable (read-only folder, not a database, damaged).
     pub fn open(path: &Path, schema: &Schema) -> Result<SqliteStore, OpenError> {
-        let unusable = |problem: String| OpenError::Unusable {
-            path: path.display().to_string(),
-            problem,
-        };
+        let unusable = |problem: String| OpenError::Unusable { path: path.display().to_string(), problem };
         let lock_path = path.with_extension("lock");
-        let lock = File::create(&lock_path).map_err(|e| {
-            unusable(format!(
-                "cannot write `{}` ({e}); is the folder writable?",
-                lock_path.display()
-            ))
-        })?;
+        let lock = File::create(&lock_path)
+            .map_err(|e| unusable(format!("cannot write `{}` ({e}); is the folder writable?", lock_path.display())))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.display().to_string())),
@@ -85,28 +78,15 @@ impl SqliteStore {
             readers: Readers::new(path),
         });
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            std::thread::Builder::new()
-                .name(name.into())
-                .spawn(run)
-                .map_err(|e| unusable(e.to_string()))
+            std::thread::Builder::new().name(name.into()).spawn(run).map_err(|e| unusable(e.to_string()))
         };
         let (for_writer, for_checkpoints) = (shared.clone(), shared.clone());
         let tables = schema.tables.clone();
         let threads = vec![
-            spawn(
-                "store-writer",
-                Box::new(move || writer::run(&for_writer, &writer, &tables)),
-            )?,
-            spawn(
-                "store-checkpoints",
-                Box::new(move || writer::run_checkpoints(&for_checkpoints)),
-            )?,
+            spawn("store-writer", Box::new(move || writer::run(&for_writer, &writer, &tables)))?,
+            spawn("store-checkpoints", Box::new(move || writer::run_checkpoints(&for_checkpoints)))?,
         ];
-        Ok(SqliteStore {
-            shared,
-            threads: Mutex::new(threads),
-            _lock: lock,
-        })
+        Ok(SqliteStore { shared, threads: Mutex::new(threads), _lock: lock })
     }
 
     /// Copies a consistent state of the file while it is in use. Everything durable before the call is in the copy.
@@ -114,10 +94,7 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError::Unusable`] if the source is no store or the copy cannot be written, for example because it exists.
     pub fn backup(from: &Path, to: &Path) -> Result<(), OpenError> {
-        let unusable = |path: &Path, problem: String| OpenError::Unusable {
-            path: path.display().to_string(),
-            problem,
-        };
+        let unusable = |path: &Path, problem: String| OpenError::Unusable { path: path.display().to_string(), problem };
         if !from.exists() {
             return Err(unusable(from, "there is no such file".into()));
         }
@@ -125,15 +102,9 @@ impl SqliteStore {
             return Err(unusable(to, "it exists already; choose another name".into()));
         }
         let connection = ddl::connect_existing(from).map_err(|e| unusable(from, e.to_string()))?;
-        let target = to
-            .to_str()
-            .ok_or_else(|| unusable(to, "its name is not UTF-8".into()))?;
-        connection
-            .execute("VACUUM INTO ?1", [target])
-            .map_err(|e| unusable(to, e.to_string()))?;
-        File::open(to)
-            .and_then(|f| f.sync_all())
-            .map_err(|e| unusable(to, e.to_string()))
+        let target = to.to_str().ok_or_else(|| unusable(to, "its name is not UTF-8".into()))?;
+        connection.execute("VACUUM INTO ?1", [target]).map_err(|e| unusable(to, e.to_string()))?;
+        File::open(to).and_then(|f| f.sync_all()).map_err(|e| unusable(to, e.to_string()))
     }
 
     /// Why the store has given up writing, if it has. The process should stop then; a restart recovers.
@@ -146,10 +117,7 @@ impl SqliteStore {
     pub async fn failed(&self) -> Arc<str> {
         let mut progress = self.shared.progress.subscribe();
         let failed = progress.wait_for(|p| p.failed.is_some()).await;
-        failed
-            .ok()
-            .and_then(|p| p.failed.clone())
-            .unwrap_or_else(|| "the writer stopped".into())
+        failed.ok().and_then(|p| p.failed.clone()).unwrap_or_else(|| "the writer stopped".into())
     }
 
     /// Rows and bytes held in memory, and groups written so far; for metrics.

@@ -22,10 +22,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(path: &Path) -> Readers {
-        Readers {
-            path: path.to_owned(),
-            idle: Mutex::new(Vec::new()),
-        }
+        Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) }
     }
 
     fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
@@ -64,23 +61,15 @@ impl Readers {
         })?;
         let more = rows.len() > query.limit;
         rows.truncate(query.limit);
-        let next = if more {
-            rows.last().and_then(|row| plan.cursor(row))
-        } else {
-            None
-        };
+        let next = if more { rows.last().and_then(|row| plan.cursor(row)) } else { None };
         Ok(Page { rows, next })
     }
 }
 
 /// The row of that key.
 pub(super) fn get(connection: &Connection, table: &'static Table, key: &Key) -> rusqlite::Result<Option<Row>> {
-    let sql = format!(
-        "SELECT {} FROM {} WHERE {}",
-        ddl::all_names(table).join(", "),
-        table.name,
-        ddl::key_condition(table)
-    );
+    let sql =
+        format!("SELECT {} FROM {} WHERE {}", ddl::all_names(table).join(", "), table.name, ddl::key_condition(table));
     let mut statement = connection.prepare_cached(&sql)?;
     bind_key(&mut statement, 1, key)?;
     let mut rows = statement.raw_query();
@@ -93,10 +82,7 @@ fn select(query: &Query, plan: &Plan<'_>) -> (String, Vec<Value>) {
     let mut conditions: Vec<String> = Vec::new();
     let mut parameters: Vec<Value> = Vec::new();
     let (partition, mut order): (Option<&str>, Vec<&str>) = match query.index.and_then(|name| table.index(name)) {
-        Some(index) => (
-            index.columns.first().copied(),
-            index.columns.iter().skip(1).chain(&keys).copied().collect(),
-        ),
+        Some(index) => (index.columns.first().copied(), index.columns.iter().skip(1).chain(&keys).copied().collect()),
         None if query.partition.is_some() => (keys.first().copied(), keys.iter().skip(1).copied().collect()),
         None => (None, keys.clone()),
     };
@@ -125,18 +111,12 @@ fn select(query: &Query, plan: &Plan<'_>) -> (String, Vec<Value>) {
             values.insert(0, after.clone());
         }
         let values: Vec<Value> = values.split_off(values.len() - order.len());
-        let marks: Vec<String> = (0..values.len())
-            .map(|at| format!("?{}", parameters.len() + at + 1))
-            .collect();
+        let marks: Vec<String> = (0..values.len()).map(|at| format!("?{}", parameters.len() + at + 1)).collect();
         let operator = if query.descending { "<" } else { ">" };
         conditions.push(format!("({}) {operator} ({})", order.join(", "), marks.join(", ")));
         parameters.extend(values);
     }
-    let filter = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!(" WHERE {}", conditions.join(" AND "))
-    };
+    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     let direction = if query.descending { " DESC" } else { "" };
     let order: Vec<String> = order.iter().map(|column| format!("{column}{direction}")).collect();
     let sql = format!(
@@ -160,9 +140,7 @@ fn read_row(table: &'static Table, row: &rusqlite::Row<'_>) -> rusqlite::Result<
         ValueRef::Integer(n) => Ok(Value::Int(n)),
         other => Ok(Value::Text(other.as_str()?.into())),
     };
-    let values = (0..table.columns.len())
-        .map(value)
-        .collect::<rusqlite::Result<Vec<Value>>>()?;
+    let values = (0..table.columns.len()).map(value).collect::<rusqlite::Result<Vec<Value>>>()?;
     Ok(Row::new(table, key, values))
 }
 

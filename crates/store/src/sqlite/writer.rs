@@ -37,23 +37,14 @@ impl<'c> Statements<'c> {
         let marks: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
         let (names, marks) = (names.join(", "), marks.join(", "));
         let condition = ddl::key_condition(table);
-        let indexed: Vec<bool> = table
-            .columns
-            .iter()
-            .map(|c| table.indexes.iter().any(|index| index.columns.contains(&c.name)))
-            .collect();
+        let indexed: Vec<bool> =
+            table.columns.iter().map(|c| table.indexes.iter().any(|index| index.columns.contains(&c.name))).collect();
         let first = ddl::key_names(table).len() + 1;
         let set = |all: bool| {
             let columns = table.columns.iter().zip(&indexed).enumerate();
             let chosen = columns.filter(|(_, (_, indexed))| all || !**indexed);
-            let parts: Vec<String> = chosen
-                .map(|(at, (c, _))| format!("{} = ?{}", c.name, first + at))
-                .collect();
-            if parts.is_empty() {
-                "rowid = rowid".to_owned()
-            } else {
-                parts.join(", ")
-            }
+            let parts: Vec<String> = chosen.map(|(at, (c, _))| format!("{} = ?{}", c.name, first + at)).collect();
+            if parts.is_empty() { "rowid = rowid".to_owned() } else { parts.join(", ") }
         };
         let plain = indexed.iter().any(|i| *i) && indexed.iter().any(|i| !*i);
         let plain = plain.then(|| connection.prepare(&format!("UPDATE {name} SET {} WHERE {condition}", set(false))));
@@ -83,11 +74,7 @@ impl<'c> Statements<'c> {
             Stored::Unknown => write_row(&mut self.replace, row, |_| true),
             Stored::Row(old) => {
                 let differs = |at: &usize| row.values().get(*at) != old.values().get(*at);
-                let touches_index = self
-                    .indexed
-                    .iter()
-                    .enumerate()
-                    .any(|(at, indexed)| *indexed && differs(&at));
+                let touches_index = self.indexed.iter().enumerate().any(|(at, indexed)| *indexed && differs(&at));
                 match &mut self.update_plain {
                     Some(plain) if !touches_index => {
                         let indexed = &self.indexed;
@@ -112,10 +99,8 @@ fn write_row(statement: &mut Statement<'_>, row: &Row, chosen: impl Fn(usize) ->
 
 /// Writes group after group until the store is closed.
 pub(super) fn run(shared: &Shared, connection: &Connection, tables: &[&'static Table]) {
-    let prepared: rusqlite::Result<Vec<Statements<'_>>> = tables
-        .iter()
-        .map(|table| Statements::prepare(connection, table))
-        .collect();
+    let prepared: rusqlite::Result<Vec<Statements<'_>>> =
+        tables.iter().map(|table| Statements::prepare(connection, table)).collect();
     let mut statements = match prepared {
         Ok(statements) => statements,
         Err(e) => return fail(shared, &e.to_string()),
@@ -201,9 +186,7 @@ fn write_group(connection: &Connection, statements: &mut [Statements<'_>], chang
 fn fail(shared: &Shared, problem: &str) {
     tracing::error!(problem, "the store gives up writing; restart to recover");
     shared.applied.lock().stall(Some(problem.to_owned()));
-    shared
-        .progress
-        .send_modify(|progress| progress.failed = Some(Arc::from(problem)));
+    shared.progress.send_modify(|progress| progress.failed = Some(Arc::from(problem)));
 }
 
 fn log_bytes(shared: &Shared) -> u64 {

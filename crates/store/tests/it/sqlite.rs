@@ -14,17 +14,7 @@ fn open(folder: &Path) -> SqliteStore {
 }
 
 fn order(id: i64) -> Row {
-    Row::new(
-        &ORDERS,
-        id,
-        vec![
-            Value::from("NEW"),
-            Value::Null,
-            Value::Int(id),
-            Value::Int(1),
-            Value::Null,
-        ],
-    )
+    Row::new(&ORDERS, id, vec![Value::from("NEW"), Value::Null, Value::Int(id), Value::Int(1), Value::Null])
 }
 
 fn insert(id: i64) -> Batch {
@@ -53,19 +43,10 @@ async fn what_is_durable_is_there_after_reopening() {
     drop(store);
     let store = open(folder.path());
     assert_eq!(store.get(&ORDERS, &7.into()).await.unwrap(), None);
-    assert_eq!(
-        store.get(&ORDERS, &8.into()).await.unwrap().unwrap().text("status"),
-        Some("DONE")
-    );
-    assert_eq!(
-        store.query(Query::table(&ORDERS).limit(1000)).await.unwrap().rows.len(),
-        199
-    );
+    assert_eq!(store.get(&ORDERS, &8.into()).await.unwrap().unwrap().text("status"), Some("DONE"));
+    assert_eq!(store.query(Query::table(&ORDERS).limit(1000)).await.unwrap().rows.len(), 199);
     // Keys below the greatest are looked up, above it they are known to be absent.
-    assert!(matches!(
-        store.commit(insert(9)).await,
-        Err(CommitError::Conflict { .. })
-    ));
+    assert!(matches!(store.commit(insert(9)).await, Err(CommitError::Conflict { .. })));
     store.commit(insert(7)).await.unwrap().durable().await.unwrap();
     store.commit(insert(201)).await.unwrap().durable().await.unwrap();
 }
@@ -111,10 +92,7 @@ async fn rows_beyond_the_cache_are_read_from_the_file() {
         change.update(&ORDERS, id, vec![("revision", 2.into())], Some(("revision", 1.into())));
         store.commit(change).await.unwrap();
         let row = store.get(&ORDERS, &id.into()).await.unwrap().unwrap();
-        assert_eq!(
-            (row.int("revision"), row.text("body").map(str::len)),
-            (Some(2), Some(100 << 10))
-        );
+        assert_eq!((row.int("revision"), row.text("body").map(str::len)), (Some(2), Some(100 << 10)));
     }
 }
 
@@ -139,59 +117,29 @@ fn a_second_process_a_newer_file_and_a_foreign_file_are_refused() {
     drop(first);
     let newer = Schema::new(2, schema().tables).unwrap();
     drop(SqliteStore::open(&path, &newer).unwrap());
-    assert!(matches!(
-        SqliteStore::open(&path, &schema()),
-        Err(OpenError::Newer { found: 2, known: 1, .. })
-    ));
+    assert!(matches!(SqliteStore::open(&path, &schema()), Err(OpenError::Newer { found: 2, known: 1, .. })));
     let foreign = folder.path().join("foreign.db");
-    rusqlite::Connection::open(&foreign)
-        .unwrap()
-        .execute_batch("CREATE TABLE t (x)")
-        .unwrap();
-    assert!(matches!(
-        SqliteStore::open(&foreign, &schema()),
-        Err(OpenError::Unusable { .. })
-    ));
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    assert!(matches!(SqliteStore::open(&foreign, &schema()), Err(OpenError::Unusable { .. })));
     let text = folder.path().join("text.db");
-    std::fs::write(
-        &text,
-        "this is no database, but long enough to be read as the header of one, surely so.",
-    )
-    .unwrap();
-    assert!(matches!(
-        SqliteStore::open(&text, &schema()),
-        Err(OpenError::Unusable { .. })
-    ));
+    std::fs::write(&text, "this is no database, but long enough to be read as the header of one, surely so.").unwrap();
+    assert!(matches!(SqliteStore::open(&text, &schema()), Err(OpenError::Unusable { .. })));
     let nowhere = folder.path().join("no/such/folder.db");
-    assert!(matches!(
-        SqliteStore::open(&nowhere, &schema()),
-        Err(OpenError::Unusable { .. })
-    ));
+    assert!(matches!(SqliteStore::open(&nowhere, &schema()), Err(OpenError::Unusable { .. })));
 }
 
 #[tokio::test]
 async fn an_older_file_gains_the_new_columns_and_indexes() {
-    static BEFORE: Table = Table {
-        name: "things",
-        key: KeyShape::Int("id"),
-        columns: &[Column::text("name")],
-        indexes: &[],
-    };
+    static BEFORE: Table =
+        Table { name: "things", key: KeyShape::Int("id"), columns: &[Column::text("name")], indexes: &[] };
     static AFTER: Table = Table {
         name: "things",
         key: KeyShape::Int("id"),
         columns: &[Column::text("name"), Column::int("size"), Column::text("colour").null()],
-        indexes: &[Index {
-            name: "by_name",
-            columns: &["name", "size"],
-        }],
+        indexes: &[Index { name: "by_name", columns: &["name", "size"] }],
     };
-    static CHANGED: Table = Table {
-        name: "things",
-        key: KeyShape::Int("id"),
-        columns: &[Column::int("name")],
-        indexes: &[],
-    };
+    static CHANGED: Table =
+        Table { name: "things", key: KeyShape::Int("id"), columns: &[Column::int("name")], indexes: &[] };
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("comanda.db");
     let store = SqliteStore::open(&path, &Schema::new(1, vec![&BEFORE]).unwrap()).unwrap();
@@ -225,14 +173,9 @@ async fn a_backup_while_serving_is_a_whole_store() {
     let (from, to) = (folder.path().join("comanda.db"), folder.path().join("copy.db"));
     let copy = to.clone();
     let from_again = from.clone();
-    tokio::task::spawn_blocking(move || SqliteStore::backup(&from, &copy).unwrap())
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || SqliteStore::backup(&from, &copy).unwrap()).await.unwrap();
     writing.await.unwrap();
-    assert!(
-        SqliteStore::backup(&from_again, &to).is_err(),
-        "a backup overwrites nothing"
-    );
+    assert!(SqliteStore::backup(&from_again, &to).is_err(), "a backup overwrites nothing");
     let copy = SqliteStore::open(&to, &schema()).unwrap();
     assert!(copy.get(&ORDERS, &100.into()).await.unwrap().is_some());
 }
@@ -272,11 +215,7 @@ fn a_killed_process_loses_nothing_acknowledged() {
     for round in 0..5 {
         let folder = TempDir::new().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "sqlite::a_killed_process_loses_nothing_acknowledged",
-                "--nocapture",
-            ])
+            .args(["--exact", "sqlite::a_killed_process_loses_nothing_acknowledged", "--nocapture"])
             .env("STORE_CRASH_CHILD", folder.path())
             .stdout(std::process::Stdio::piped())
             .spawn()
@@ -284,11 +223,7 @@ fn a_killed_process_loses_nothing_acknowledged() {
         let mut acknowledged = Vec::new();
         let output = std::io::BufReader::new(child.stdout.take().unwrap());
         for line in std::io::BufRead::lines(output) {
-            if let Some(id) = line
-                .unwrap()
-                .strip_prefix("durable ")
-                .and_then(|n| n.parse::<i64>().ok())
-            {
+            if let Some(id) = line.unwrap().strip_prefix("durable ").and_then(|n| n.parse::<i64>().ok()) {
                 acknowledged.push(id);
             }
             if acknowledged.len() == 100 * (round + 1) {
