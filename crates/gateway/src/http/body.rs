@@ -57,6 +57,12 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
     }
 }
 
+/// A header's text; empty when it is missing or no text.
+pub(crate) fn header_text(request: &Request, name: &str) -> String {
+    let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();

@@ -11,11 +11,11 @@ mod server;
 mod stream;
 
 pub(crate) use assets::page;
-pub(crate) use body::{Json, Params, Segment, read};
+pub(crate) use body::{Json, Params, Segment, header_text, read};
 pub(crate) use caller::{Action, Caller};
 pub(crate) use condition::{IdempotencyKey, IfMatch, if_none_match};
 pub(crate) use cursor::Cursor;
-pub(crate) use problem::{CATALOGUE, Problem, method_not_allowed};
+pub(crate) use problem::{CATALOGUE, Problem, Wire, method_not_allowed};
 pub(crate) use reply::Reply;
 pub(crate) use server::{Closing, Streams};
 pub use server::{Limits, serve};

@@ -1,5 +1,6 @@
 //! Problem details (RFC 9457) with stable codes.
 
+use app::Kind;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -149,25 +150,25 @@ pub(crate) fn method_not_allowed() -> Problem {
     )
 }
 
-impl From<store::CommitError> for Problem {
-    fn from(error: store::CommitError) -> Problem {
-        match error {
-            store::CommitError::Unavailable(_) => Problem::unavailable(&error),
-            store::CommitError::Conflict { .. } => Problem::new(
-                StatusCode::CONFLICT,
-                "conflict",
-                "another request changed the same data at the same time; try again",
-            ),
-            store::CommitError::BelowFloor { .. } | store::CommitError::Invalid(_) => Problem::internal(&error),
+/// What a use case refuses.
+impl<E: app::Problem + 'static> From<E> for Problem {
+    fn from(error: E) -> Problem {
+        let status = match error.kind() {
+            Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Stale => StatusCode::PRECONDITION_FAILED,
+            Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Kind::Gone => StatusCode::GONE,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Internal => return Problem::internal(&error),
+        };
+        let mut problem = Problem::new(status, error.code(), error.to_string());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            tracing::warn!(error = %chain(&error), "unavailable");
+            problem = problem.retry_after(1);
         }
-    }
-}
-
-impl From<store::ReadError> for Problem {
-    fn from(error: store::ReadError) -> Problem {
-        match error {
-            store::ReadError::Unavailable(_) => Problem::unavailable(&error),
-            store::ReadError::Invalid(_) => Problem::internal(&error),
-        }
+        problem.pointer = error.pointer();
+        problem
     }
 }

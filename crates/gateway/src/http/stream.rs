@@ -26,7 +26,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    fn encode(&self) -> Bytes {
+    pub(crate) fn encode(&self) -> Bytes {
         let mut text = format!("id: {}\nevent: {}\ndata: ", self.id, self.name).into_bytes();
         text.extend_from_slice(&self.data);
         text.extend_from_slice(b"\n\n");
@@ -43,8 +43,8 @@ pub(crate) struct Sink(mpsc::Sender<Bytes>);
 pub(crate) struct Gone;
 
 impl Sink {
-    pub(crate) fn send(&self, event: &Event) -> Result<(), Gone> {
-        self.0.try_send(event.encode()).map_err(|_| Gone)
+    pub(crate) fn send(&self, events: Bytes) -> Result<(), Gone> {
+        self.0.try_send(events).map_err(|_| Gone)
     }
 
     /// Returns once the client is gone.
