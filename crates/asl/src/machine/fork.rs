@@ -1,0 +1,475 @@
+//! Parallel and Map states: threads inside a thread.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::run::{Run, Step, invalid_path, select, shown};
+use super::thread::{Fork, Item, Phase, Slot, Thread};
+use crate::definition::{Kind, MapState, Parallel, Seconds, State, Tolerance};
+use crate::environment::Environment;
+use crate::error::{EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure};
+use crate::history::Details;
+use crate::limits;
+
+/// Most items of a distributed Map that run at once.
+const DISTRIBUTED_CONCURRENCY: usize = 1000;
+
+impl<'a> Run<'a> {
+    pub(super) fn fork_branches(
+        &mut self,
+        slot: Slot,
+        thread: &mut Thread,
+        state: &'a State,
+        parallel: &'a Parallel,
+    ) -> Result<Step, Failure> {
+        let input = self.with_environment(thread, state, None, |env| {
+            let input = select(&state.input_path, "InputPath", env)?;
+            match &parallel.parameters {
+                Some(template) => template.evaluate(&env.with_input(&input)),
+                None => Ok(input.into_owned()),
+            }
+        })?;
+        self.note(thread, "ParallelStateStarted", || Details::None);
+        let mut fork = Fork {
+            running: BTreeMap::new(),
+            results: vec![None; parallel.branches.len()],
+            waiting: Vec::new().into_iter(),
+            next: parallel.branches.len(),
+            limit: parallel.branches.len(),
+            last_done: thread.last_event,
+            failed: 0,
+            tolerated: 0,
+        };
+        let last = parallel.branches.len().saturating_sub(1);
+        let mut input = Some(input);
+        for (index, scope) in parallel.branches.iter().enumerate() {
+            let branch_input = if index == last { input.take() } else { input.clone() };
+            let child = self.child(slot, thread, *scope, index, branch_input.unwrap_or_default());
+            fork.running.insert(index, self.machine.spawn(child));
+        }
+        self.ready.extend(fork.running.values().rev());
+        thread.phase = Phase::Forked(Box::new(fork));
+        Ok(Step::Blocked)
+    }
+
+    fn child(&self, slot: Slot, thread: &Thread, scope: usize, index: usize, input: Value) -> Thread {
+        let start = self.definition.scope(scope).map_or(0, |scope| scope.start);
+        let mut child = Thread::new(scope, start, input);
+        child.parent = Some(slot);
+        child.index = index;
+        child.variables = thread.variables.inner();
+        child.item = thread.item.clone();
+        child.last_event = thread.last_event;
+        child.silent = thread.silent;
+        child
+    }
+
+    pub(super) fn fork_items(
+        &mut self,
+        slot: Slot,
+        thread: &mut Thread,
+        state: &'a State,
+        map: &'a MapState,
+    ) -> Result<Step, Failure> {
+        let (items, wanted) = self.with_environment(thread, state, None, |env| {
+            let input = select(&state.input_path, "InputPath", env)?;
+            let env = env.with_input(&input);
+            Ok::<_, Failure>((items(map, &env)?, concurrency(map, &env)?))
+        })?;
+        let length = items.len();
+        self.note(thread, "MapStateStarted", || Details::MapStarted { length });
+        let tolerated = match map.distributed {
+            false => 0,
+            true => self.with_environment(thread, state, None, |env| {
+                let input = select(&state.input_path, "InputPath", env)?;
+                tolerated(map, length, &env.with_input(&input))
+            })?,
+        };
+        if map.distributed {
+            let machine = &self.machine;
+            let arn = map_run_arn(&machine.info.state_machine_id, map, machine.info.seed, machine.last_event);
+            self.note(thread, "MapRunStarted", || Details::MapRunStarted { arn });
+        }
+        let most = if map.distributed { DISTRIBUTED_CONCURRENCY } else { limits::INLINE_CONCURRENCY };
+        let limit = match usize::try_from(wanted) {
+            Ok(0) | Err(_) => most,
+            Ok(wanted) => wanted.min(most),
+        };
+        let fork = Fork {
+            running: BTreeMap::new(),
+            results: vec![None; length],
+            waiting: items.into_iter(),
+            next: 0,
+            limit,
+            last_done: thread.last_event,
+            failed: 0,
+            tolerated,
+        };
+        thread.phase = Phase::Forked(Box::new(fork));
+        let previous = thread.last_event;
+        self.start_items(slot, thread, state, map, previous)
+    }
+
+    /// Starts as many items as may run; with none left and none running the Map is done.
+    fn start_items(
+        &mut self,
+        slot: Slot,
+        thread: &mut Thread,
+        state: &'a State,
+        map: &'a MapState,
+        previous: u64,
+    ) -> Result<Step, Failure> {
+        let mut started = Vec::new();
+        loop {
+            let Phase::Forked(fork) = &mut thread.phase else { break };
+            if fork.running.len() >= fork.limit {
+                break;
+            }
+            let Some(value) = fork.waiting.next() else { break };
+            let index = fork.next;
+            fork.next += 1;
+            let child = match self.item(slot, thread, state, map, index, value, previous) {
+                Ok(child) => child,
+                Err(failure) => {
+                    self.abort_children(thread, None);
+                    return Err(failure);
+                }
+            };
+            let child = self.machine.spawn(child);
+            if let Phase::Forked(fork) = &mut thread.phase {
+                fork.running.insert(index, child);
+            }
+            started.push(child);
+        }
+        self.ready.extend(started.into_iter().rev());
+        match &mut thread.phase {
+            Phase::Forked(fork) if fork.running.is_empty() => {
+                let results: Vec<Value> = std::mem::take(&mut fork.results).into_iter().flatten().collect();
+                let last_done = fork.last_done;
+                thread.phase = Phase::Ready;
+                self.map_done(thread, map, last_done);
+                Ok(self.succeeded(slot, thread, state, Value::Array(results)))
+            }
+            _ => Ok(Step::Blocked),
+        }
+    }
+
+    fn map_done(&mut self, thread: &mut Thread, map: &MapState, last_done: u64) {
+        if thread.silent {
+            return;
+        }
+        thread.last_event = last_done;
+        if map.distributed {
+            self.note(thread, "MapRunSucceeded", || Details::None);
+        }
+        // The exit follows what this event follows, not this event.
+        self.event(thread.last_event, "MapStateSucceeded", || Details::None);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a different fact about one item")]
+    fn item(
+        &mut self,
+        slot: Slot,
+        thread: &mut Thread,
+        state: &'a State,
+        map: &'a MapState,
+        index: usize,
+        value: Value,
+        previous: u64,
+    ) -> Result<Thread, Failure> {
+        let mut child = self.child(slot, thread, map.processor, index, Value::Null);
+        child.silent = thread.silent || map.distributed;
+        child.last_event = previous;
+        if !child.silent {
+            child.last_event = self.event(previous, "MapIterationStarted", || Details::MapIteration {
+                name: Arc::clone(&state.name),
+                index,
+            });
+        }
+        let read = self.definition.reads.map_item;
+        match &map.item_selector {
+            None => {
+                if read {
+                    child.item = Some(Arc::new(Item { index, value: value.clone() }));
+                }
+                child.input = value;
+            }
+            Some(template) => {
+                // The selector sees the item in the context object, and the Map's own input.
+                child.item = Some(Arc::new(Item { index, value }));
+                let around = std::mem::replace(&mut thread.item, child.item.clone());
+                let selected = self.with_environment(thread, state, None, |env| {
+                    let input = select(&state.input_path, "InputPath", env)?;
+                    template.evaluate(&env.with_input(&input))
+                });
+                thread.item = around;
+                child.input = selected?;
+                if !read {
+                    child.item.clone_from(&thread.item);
+                }
+            }
+        }
+        Ok(child)
+    }
+
+    /// A thread has come to its end: the execution's end, or a result or failure for the thread that forked it.
+    pub(super) fn ended(&mut self, slot: Slot, thread: Thread, result: Result<Value, Failure>) {
+        let Some(parent_slot) = thread.parent else {
+            return self.finish(&thread, result);
+        };
+        self.machine.free.push(slot);
+        let Some(mut parent) = self.machine.take(parent_slot) else { return };
+        let Some(state) = self.definition.state(parent.scope, parent.state) else { return };
+        let step = match result {
+            Ok(output) => self.child_done(parent_slot, &mut parent, state, &thread, output),
+            Err(failure) => self.child_failed(parent_slot, &mut parent, state, &thread, failure),
+        };
+        match step {
+            Step::Blocked => self.machine.put(parent_slot, parent),
+            step => self.run_thread(parent_slot, parent, step),
+        }
+    }
+
+    fn child_done(&mut self, slot: Slot, thread: &mut Thread, state: &'a State, child: &Thread, output: Value) -> Step {
+        let index = child.index;
+        let mut last_done = child.last_event;
+        if matches!(&state.kind, Kind::Map(_)) && !child.silent {
+            last_done = self.event(child.last_event, "MapIterationSucceeded", || Details::MapIteration {
+                name: Arc::clone(&state.name),
+                index,
+            });
+        }
+        let Phase::Forked(fork) = &mut thread.phase else { return Step::Blocked };
+        fork.running.remove(&index);
+        if let Some(place) = fork.results.get_mut(index) {
+            *place = Some(output);
+        }
+        if !child.silent || thread.silent {
+            fork.last_done = last_done;
+        }
+        self.child_gone(slot, thread, state, child.last_event)
+    }
+
+    /// A child has ended well, or its failure is tolerated.
+    fn child_gone(&mut self, slot: Slot, thread: &mut Thread, state: &'a State, previous: u64) -> Step {
+        if let Kind::Map(map) = &state.kind {
+            let step = self.start_items(slot, thread, state, map, previous);
+            return step.unwrap_or_else(|failure| self.failed(slot, thread, state, failure));
+        }
+        let Phase::Forked(fork) = &mut thread.phase else { return Step::Blocked };
+        if !fork.running.is_empty() {
+            return Step::Blocked;
+        }
+        let results: Vec<Value> = std::mem::take(&mut fork.results).into_iter().flatten().collect();
+        thread.last_event = fork.last_done;
+        thread.phase = Phase::Ready;
+        if !thread.silent {
+            // The exit follows what this event follows, not this event.
+            self.event(thread.last_event, "ParallelStateSucceeded", || Details::None);
+        }
+        self.succeeded(slot, thread, state, Value::Array(results))
+    }
+
+    fn child_failed(
+        &mut self,
+        slot: Slot,
+        thread: &mut Thread,
+        state: &'a State,
+        child: &Thread,
+        failure: Failure,
+    ) -> Step {
+        let distributed = matches!(&state.kind, Kind::Map(map) if map.distributed);
+        let mut failure = failure;
+        if let Phase::Forked(fork) = &mut thread.phase {
+            fork.running.remove(&child.index);
+            fork.failed += 1;
+            if distributed {
+                if fork.failed <= fork.tolerated {
+                    return self.child_gone(slot, thread, state, child.last_event);
+                }
+                failure = Failure::of(
+                    EXCEED_TOLERATED_FAILURE_THRESHOLD,
+                    "The specified tolerated failure threshold was exceeded".into(),
+                );
+            }
+        }
+        if !child.silent {
+            thread.last_event = child.last_event;
+        }
+        self.abort_children(thread, Some((state, child)));
+        if distributed && !thread.silent {
+            self.note(thread, "MapRunFailed", || Details::MapRunFailed {
+                error: failure.error.as_deref().map(str::to_owned),
+                cause: failure.cause.clone(),
+            });
+        }
+        self.failed(slot, thread, state, failure)
+    }
+
+    /// Takes away all children that still run, after `failed` has ended the fork.
+    fn abort_children(&mut self, thread: &mut Thread, failed: Option<(&'a State, &Thread)>) {
+        let Phase::Forked(fork) = &mut thread.phase else { return };
+        let running = std::mem::take(&mut fork.running);
+        fork.waiting = Vec::new().into_iter();
+        let previous = thread.last_event;
+        let map_name = match failed {
+            Some((state, _)) if matches!(state.kind, Kind::Map(_)) => Some(Arc::clone(&state.name)),
+            _ => None,
+        };
+        if let Some((_, child)) = failed
+            && !child.silent
+        {
+            if let Some(name) = &map_name {
+                let (name, index) = (Arc::clone(name), child.index);
+                self.event(previous, "MapIterationFailed", || Details::MapIteration { name, index });
+            }
+            let state = self.definition.state(child.scope, child.state);
+            if state.is_some_and(|state| matches!(state.kind, Kind::Task(_))) {
+                self.event(previous, "TaskStateAborted", || Details::None);
+            }
+        }
+        for (index, slot) in running {
+            let Some(child) = self.machine.take(slot) else { continue };
+            if let Some(name) = &map_name
+                && !child.silent
+            {
+                let name = Arc::clone(name);
+                self.event(previous, "MapIterationAborted", || Details::MapIteration { name, index });
+            }
+            self.abort(slot, child, previous);
+        }
+    }
+
+    /// Takes away one thread and all below it.
+    fn abort(&mut self, slot: Slot, mut thread: Thread, previous: u64) {
+        self.machine.free.push(slot);
+        let entered = thread.entered_event > 0;
+        match &mut thread.phase {
+            Phase::Forked(fork) => {
+                let running = std::mem::take(&mut fork.running);
+                for slot in running.into_values() {
+                    if let Some(child) = self.machine.take(slot) {
+                        self.abort(slot, child, previous);
+                    }
+                }
+            }
+            Phase::Waiting(timer) | Phase::BackingOff(timer) => {
+                let timer = *timer;
+                self.cancel_timer(timer);
+            }
+            Phase::Task(_) => {
+                if let Some(task) = self.forget_task(&mut thread) {
+                    self.commands.push(crate::event::Command::CancelTask { task });
+                }
+            }
+            Phase::Ready => {}
+        }
+        if thread.silent || !entered {
+            return;
+        }
+        let kind = match self.definition.state(thread.scope, thread.state).map(|state| &state.kind) {
+            Some(Kind::Task(_)) => "TaskStateAborted",
+            Some(Kind::Wait(_)) => "WaitStateAborted",
+            Some(Kind::Parallel(_)) => "ParallelStateAborted",
+            Some(Kind::Map(_)) => "MapStateAborted",
+            _ => return,
+        };
+        self.event(previous, kind, || Details::None);
+    }
+}
+
+fn items(map: &MapState, env: &Environment<'_>) -> Result<Vec<Value>, Failure> {
+    let (found, text) = match &map.items_path {
+        None => (Cow::Borrowed(env.input), "$"),
+        Some(query) => (query.find(env).map_err(|error| invalid_path(query, &error))?, &*query.text),
+    };
+    match found.into_owned() {
+        Value::Array(items) => Ok(items),
+        _ => Err(Failure::runtime(format!("Reference path \"{text}\" must point to array."))),
+    }
+}
+
+fn concurrency(map: &MapState, env: &Environment<'_>) -> Result<u64, Failure> {
+    match &map.max_concurrency {
+        None => Ok(0),
+        Some(Seconds::Fixed(n)) => Ok(*n),
+        Some(Seconds::Path(query)) => {
+            let value = query.find(env).map_err(|error| invalid_path(query, &error))?;
+            value.as_u64().ok_or_else(|| not_valid("MaxConcurrencyPath", "integer", &value, &query.text))
+        }
+    }
+}
+
+fn not_valid(field: &str, kind: &str, value: &Value, text: &str) -> Failure {
+    Failure::runtime(format!(
+        "The {field} field refers to value \"{}\" which is not a valid {kind}: {text}",
+        shown(value)
+    ))
+}
+
+/// How many of `length` items may fail.
+fn tolerated(map: &MapState, length: usize, env: &Environment<'_>) -> Result<usize, Failure> {
+    let count = match &map.tolerated_count {
+        None => None,
+        Some(Tolerance::Fixed(n)) => Some(*n),
+        Some(Tolerance::Path(query)) => {
+            let value = query.find(env).map_err(|error| invalid_path(query, &error))?;
+            let count = value.as_u64().and_then(|n| u32::try_from(n).ok());
+            let count = count.ok_or_else(|| not_valid("ToleratedFailureCountPath", "integer", &value, &query.text))?;
+            Some(f64::from(count))
+        }
+    };
+    let percentage = match &map.tolerated_percentage {
+        None => None,
+        Some(Tolerance::Fixed(n)) => Some(*n),
+        Some(Tolerance::Path(query)) => {
+            let value = query.find(env).map_err(|error| invalid_path(query, &error))?;
+            let n = value.as_f64();
+            let n = n.ok_or_else(|| not_valid("ToleratedFailurePercentagePath", "float", &value, &query.text))?;
+            if !(0.0..=100.0).contains(&n) {
+                return Err(Failure::runtime("ToleratedFailurePercentage must be between 0 and 100.".into()));
+            }
+            Some(n)
+        }
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "both are not negative, and a cast of a larger number saturates"
+    )]
+    let share = percentage.map(|n| n / 100.0 * length as f64);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and a cast saturates")]
+    Ok(match (count, share) {
+        (None, None) => 0,
+        (Some(n), None) | (None, Some(n)) => n as usize,
+        (Some(a), Some(b)) => a.min(b) as usize,
+    })
+}
+
+/// `arn:...:mapRun:MACHINE/LABEL:UUID`.
+fn map_run_arn(machine_arn: &str, map: &MapState, seed: u64, n: u64) -> String {
+    let (head, name) = machine_arn.rsplit_once(':').unwrap_or(("", machine_arn));
+    let head = head.strip_suffix("stateMachine").unwrap_or(head);
+    let bits = crate::environment::random(seed ^ 0x6d61_7072_756e, n);
+    let uuid = format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        bits >> 32,
+        (bits >> 16) & 0xFFFF,
+        (bits >> 4) & 0xFFF,
+        bits & 0xFFF,
+        bits.rotate_left(17) & 0xFFFF_FFFF_FFFF
+    );
+    let generated;
+    let label = match &map.label {
+        Some(label) => label,
+        None => {
+            generated = uuid.replace('-', "").chars().take(16).collect::<String>();
+            &generated
+        }
+    };
+    format!("{head}mapRun:{name}/{label}:{uuid}")
+}

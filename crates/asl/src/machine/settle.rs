@@ -1,0 +1,262 @@
+//! How a state ends: its output, its next state, its retries and its catchers.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::Purpose;
+use super::run::{Run, Step, select};
+use super::thread::{Phase, Slot, Thread};
+use crate::data::{self, Measure};
+use crate::definition::{Catcher, Kind, Next, ResultPath, Retrier, Selector, State};
+use crate::error::{DATA_LIMIT_EXCEEDED, Failure, RESULT_PATH_MATCH_FAILURE};
+use crate::history::Details;
+use crate::limits;
+use crate::template::Template;
+
+impl<'a> Run<'a> {
+    /// A task or fork has its result.
+    pub(super) fn succeeded(&mut self, slot: Slot, thread: &mut Thread, state: &'a State, result: Value) -> Step {
+        let outcomes = state.kind.outcomes();
+        let selector = outcomes.and_then(|outcomes| outcomes.result_selector.as_ref());
+        let result_path = outcomes.map_or(&ResultPath::Whole, |outcomes| &outcomes.result_path);
+        let concluded = self.conclude(thread, state, result, selector, result_path);
+        concluded.unwrap_or_else(|failure| self.failed(slot, thread, state, failure))
+    }
+
+    /// `ResultSelector`, `Assign`, `ResultPath`, `OutputPath`, and on to the next state.
+    pub(super) fn conclude(
+        &mut self,
+        thread: &mut Thread,
+        state: &'a State,
+        result: Value,
+        selector: Option<&'a Template>,
+        result_path: &ResultPath,
+    ) -> Result<Step, Failure> {
+        let result = match selector {
+            None => result,
+            Some(template) => {
+                self.with_environment(thread, state, None, |env| template.evaluate(&env.with_input(&result)))?
+            }
+        };
+        let assigned = match &state.assign {
+            None => None,
+            Some(template) => {
+                Some(self.with_environment(thread, state, None, |env| template.evaluate(&env.with_input(&result)))?)
+            }
+        };
+        let output = merge(&mut thread.input, result, result_path)?;
+        self.exit(thread, state, output, assigned, state.next)
+    }
+
+    /// Applies `OutputPath`, checks the size, assigns variables, notes the exit and moves on.
+    pub(super) fn exit(
+        &mut self,
+        thread: &mut Thread,
+        state: &'a State,
+        data: Value,
+        assigned: Option<Value>,
+        next: Next,
+    ) -> Result<Step, Failure> {
+        let output = match &state.output_path {
+            Selector::Whole => data,
+            selector => {
+                let selected = self.with_environment(thread, state, None, |env| {
+                    select(selector, "OutputPath", &env.with_input(&data)).map(Cow::into_owned)
+                });
+                match selected {
+                    Ok(output) => output,
+                    Err(failure) => {
+                        thread.input = data;
+                        return Err(failure);
+                    }
+                }
+            }
+        };
+        if let Err(failure) = within_limits(&output, &state.name) {
+            thread.input = output;
+            return Err(failure);
+        }
+        Ok(self.leave(thread, state, output, assigned, next))
+    }
+
+    fn leave(
+        &mut self,
+        thread: &mut Thread,
+        state: &'a State,
+        output: Value,
+        assigned: Option<Value>,
+        next: Next,
+    ) -> Step {
+        let kind = match state.kind {
+            Kind::Pass(_) => "PassStateExited",
+            Kind::Task(_) => "TaskStateExited",
+            Kind::Choice(_) => "ChoiceStateExited",
+            Kind::Wait(_) => "WaitStateExited",
+            Kind::Succeed => "SucceedStateExited",
+            Kind::Fail(_) => "FailStateExited",
+            Kind::Parallel(_) => "ParallelStateExited",
+            Kind::Map(_) => "MapStateExited",
+        };
+        self.note(thread, kind, || Details::StateExited {
+            name: Arc::clone(&state.name),
+            output: output.to_string(),
+            assigned: texts(assigned.as_ref()),
+        });
+        if let Some(Value::Object(values)) = assigned {
+            thread.variables.assign(values);
+        }
+        match next {
+            Next::State(next) => {
+                thread.go(next, output);
+                Step::Again
+            }
+            Next::End => Step::Ended(Ok(output)),
+        }
+    }
+
+    /// A state has failed: retry, catch, or fail the thread.
+    pub(super) fn failed(&mut self, slot: Slot, thread: &mut Thread, state: &'a State, failure: Failure) -> Step {
+        let mut failure = failure;
+        if failure.in_state {
+            let cause = failure.cause.unwrap_or_default();
+            failure = Failure::new(
+                failure.error.map(Cow::into_owned),
+                Some(format!(
+                    "An error occurred while executing the state '{}' (entered at the event id #{}). {cause}",
+                    state.name, thread.entered_event
+                )),
+            );
+        }
+        let Some(outcomes) = state.kind.outcomes() else { return Step::Ended(Err(failure)) };
+        let forked = matches!(thread.phase, Phase::Forked(_));
+        if let Some((n, retrier)) = matching_retrier(&outcomes.retry, thread, &failure) {
+            self.retry(slot, thread, n, retrier);
+            return Step::Blocked;
+        }
+        if forked {
+            let kind = if matches!(state.kind, Kind::Map(_)) { "MapStateFailed" } else { "ParallelStateFailed" };
+            self.note(thread, kind, || Details::None);
+        }
+        thread.phase = Phase::Ready;
+        let caught = outcomes.catch.iter().find(|catcher| catcher.errors.iter().any(|name| failure.matches(name)));
+        match caught {
+            Some(catcher) => match self.catch(thread, state, catcher, &failure) {
+                Ok(step) => step,
+                Err(failure) => Step::Ended(Err(failure)),
+            },
+            None => Step::Ended(Err(failure)),
+        }
+    }
+
+    fn retry(&mut self, slot: Slot, thread: &mut Thread, n: usize, retrier: &Retrier) {
+        if thread.retries.len() <= n {
+            thread.retries.resize(n + 1, 0);
+        }
+        let before = thread.retries.get(n).copied().unwrap_or(0);
+        if let Some(count) = thread.retries.get_mut(n) {
+            *count += 1;
+        }
+        thread.retry_count += 1;
+        let mut delay_ms = delay_ms(retrier, before);
+        if retrier.full_jitter {
+            let drawn = crate::environment::random(self.machine.info.seed, self.machine.draws);
+            self.machine.draws += 1;
+            delay_ms = drawn % delay_ms.saturating_add(1);
+        }
+        let at_ms = self.moment.now_ms.saturating_add(i64::try_from(delay_ms).unwrap_or(i64::MAX));
+        let timer = self.set_timer(at_ms, slot, Purpose::Backoff);
+        thread.phase = Phase::BackingOff(timer);
+    }
+
+    fn catch(
+        &mut self,
+        thread: &mut Thread,
+        state: &'a State,
+        catcher: &'a Catcher,
+        failure: &Failure,
+    ) -> Result<Step, Failure> {
+        let text = |text: Option<&str>| text.map_or(Value::Null, Value::from);
+        let mut output = Map::new();
+        output.insert("Error".into(), text(failure.error.as_deref()));
+        output.insert("Cause".into(), text(failure.cause.as_deref()));
+        let output = Value::Object(output);
+        let assigned = match &catcher.assign {
+            None => None,
+            Some(template) => {
+                Some(self.with_environment(thread, state, None, |env| template.evaluate(&env.with_input(&output)))?)
+            }
+        };
+        let output = merge(&mut thread.input, output, &catcher.result_path)?;
+        within_limits(&output, &state.name)?;
+        Ok(self.leave(thread, state, output, assigned, Next::State(catcher.next)))
+    }
+}
+
+/// The first retrier that names the failure and has attempts left; one that is used up ends the search.
+fn matching_retrier<'r>(retriers: &'r [Retrier], thread: &Thread, failure: &Failure) -> Option<(usize, &'r Retrier)> {
+    let (n, retrier) =
+        retriers.iter().enumerate().find(|(_, retrier)| retrier.errors.iter().any(|name| failure.matches(name)))?;
+    let used = thread.retries.get(n).copied().unwrap_or(0);
+    (used < retrier.max_attempts).then_some((n, retrier))
+}
+
+/// The delay before the retry that follows `before` others.
+fn delay_ms(retrier: &Retrier, before: u32) -> u64 {
+    let most_ms = retrier.max_delay_s.unwrap_or(limits::SECONDS).saturating_mul(1000);
+    let exponent = i32::try_from(before).unwrap_or(i32::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "at most 1e11 milliseconds, which an f64 holds exactly")]
+    let delay = retrier.interval_s as f64 * 1000.0 * retrier.backoff_rate.powi(exponent);
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the limit is small, and the delay is checked against it"
+    )]
+    if delay < most_ms as f64 { delay.round() as u64 } else { most_ms }
+}
+
+/// `ResultPath`: what becomes of the input and the result. The input is used up unless the result replaces it.
+fn merge(input: &mut Value, result: Value, result_path: &ResultPath) -> Result<Value, Failure> {
+    match result_path {
+        ResultPath::Whole => Ok(result),
+        ResultPath::Discard => Ok(std::mem::take(input)),
+        ResultPath::At(steps, text) => match data::put(input, steps, result) {
+            Ok(()) => Ok(std::mem::take(input)),
+            Err(_) => Err(Failure::in_state(
+                RESULT_PATH_MATCH_FAILURE,
+                format!("Unable to apply ReferencePath {text} to input {input}"),
+            )),
+        },
+    }
+}
+
+fn within_limits(output: &Value, name: &str) -> Result<(), Failure> {
+    match data::measure(output, limits::PAYLOAD_BYTES) {
+        Measure::Fits(_) => Ok(()),
+        Measure::TooLarge => Err(too_large(name)),
+        Measure::TooDeep => Err(Failure::of(
+            DATA_LIMIT_EXCEEDED,
+            format!("The state/task '{name}' returned a result that nests deeper than {}.", limits::DATA_DEPTH),
+        )),
+    }
+}
+
+/// The failure for data larger than [`limits::PAYLOAD_BYTES`].
+pub(super) fn too_large(name: &str) -> Failure {
+    Failure::of(
+        DATA_LIMIT_EXCEEDED,
+        format!(
+            "The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit."
+        ),
+    )
+}
+
+/// The assigned variables as texts of JSON.
+fn texts(assigned: Option<&Value>) -> Vec<(String, String)> {
+    match assigned {
+        Some(Value::Object(values)) => values.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+        _ => Vec::new(),
+    }
+}

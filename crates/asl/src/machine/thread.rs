@@ -1,0 +1,123 @@
+//! Threads: where one line of execution stands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::event::{TaskId, TimerId};
+use crate::variables::Variables;
+
+/// A place in the list of threads.
+pub(super) type Slot = usize;
+
+/// One line of execution.
+#[derive(Debug, Clone)]
+pub(super) struct Thread {
+    pub(super) scope: usize,
+    pub(super) state: usize,
+    /// The thread that forked this one.
+    pub(super) parent: Option<Slot>,
+    /// Which branch or item of the parent this is.
+    pub(super) index: usize,
+    /// The input of the state, as it came.
+    pub(super) input: Value,
+    pub(super) phase: Phase,
+    pub(super) variables: Variables,
+    /// The item of the nearest Map around, if the flow reads it.
+    pub(super) item: Option<Arc<Item>>,
+    pub(super) entered_ms: i64,
+    pub(super) entered_event: u64,
+    /// The event that the next one of this thread follows.
+    pub(super) last_event: u64,
+    /// Retries of the state so far, in all and by retrier.
+    pub(super) retry_count: u32,
+    pub(super) retries: Vec<u32>,
+    /// An item of a distributed Map, whose events belong to no history.
+    pub(super) silent: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    /// About to run, or running.
+    Ready,
+    Waiting(TimerId),
+    BackingOff(TimerId),
+    Task(Attempt),
+    Forked(Box<Fork>),
+}
+
+/// An attempt of a task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) task: TaskId,
+    pub(super) timeout: Option<TimerId>,
+    pub(super) heartbeat: Option<TimerId>,
+    pub(super) deadline_ms: Option<i64>,
+    pub(super) heartbeat_s: Option<u64>,
+    /// How many numbers had been drawn before, to compute the same arguments again.
+    pub(super) draws: u64,
+    pub(super) started: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) index: usize,
+    pub(super) value: Value,
+}
+
+/// The children of a Parallel or Map state.
+#[derive(Debug, Clone)]
+pub(super) struct Fork {
+    /// Running children by index.
+    pub(super) running: BTreeMap<usize, Slot>,
+    pub(super) results: Vec<Option<Value>>,
+    /// Items that have not started.
+    pub(super) waiting: std::vec::IntoIter<Value>,
+    /// The index of the next item to start.
+    pub(super) next: usize,
+    pub(super) limit: usize,
+    /// The event that a success follows.
+    pub(super) last_done: u64,
+    /// Failed items of a distributed Map, and how many are tolerated.
+    pub(super) failed: usize,
+    pub(super) tolerated: usize,
+}
+
+impl Thread {
+    /// A thread at the start of a scope.
+    pub(super) fn new(scope: usize, state: usize, input: Value) -> Thread {
+        Thread {
+            scope,
+            state,
+            parent: None,
+            index: 0,
+            input,
+            phase: Phase::Ready,
+            variables: Variables::default(),
+            item: None,
+            entered_ms: 0,
+            entered_event: 0,
+            last_event: 0,
+            retry_count: 0,
+            retries: Vec::new(),
+            silent: false,
+        }
+    }
+
+    /// Moves on to another state.
+    pub(super) fn go(&mut self, state: usize, input: Value) {
+        self.state = state;
+        self.input = input;
+        self.phase = Phase::Ready;
+        self.retry_count = 0;
+        self.retries.clear();
+    }
+
+    pub(super) fn attempt(&self) -> Option<&Attempt> {
+        match &self.phase {
+            Phase::Task(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+}

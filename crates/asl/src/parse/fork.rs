@@ -1,0 +1,152 @@
+//! Parallel and Map states.
+
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use super::{Names, Parser};
+use crate::definition::{Kind, MapState, Parallel, Tolerance};
+use crate::diagnostic::child;
+
+/// Parts of a distributed Map that are still to come.
+const UNSUPPORTED: [&str; 3] = ["ItemReader", "ItemBatcher", "ResultWriter"];
+/// Longest `Label`, in characters.
+const LABEL_CHARS: usize = 40;
+
+impl Parser {
+    pub(super) fn parallel(
+        &mut self,
+        map: &Map<String, Value>,
+        pointer: &str,
+        names: &Names<'_>,
+        depth: usize,
+    ) -> Option<Kind> {
+        let outcomes = self.outcomes(map, pointer, names);
+        let mut fields = Fields::new(self, map, pointer);
+        let parameters = fields.template("Parameters");
+        if map.get("Branches").is_none() {
+            fields.missing("Branches", "holds the branches");
+        }
+        let branches = fields.array("Branches")?;
+        let at = child(pointer, "Branches");
+        if branches.is_empty() {
+            self.error(&at, "NO_BRANCHES", "`Branches` is empty; add a branch with `StartAt` and `States`");
+        }
+        let scopes: Vec<Option<usize>> =
+            branches.iter().enumerate().map(|(n, branch)| self.branch(branch, &format!("{at}/{n}"), depth)).collect();
+        let branches = scopes.into_iter().collect::<Option<Vec<usize>>>()?;
+        Some(Kind::Parallel(Box::new(Parallel { branches, parameters, outcomes })))
+    }
+
+    fn branch(&mut self, value: &Value, pointer: &str, depth: usize) -> Option<usize> {
+        let Value::Object(map) = value else {
+            self.error(pointer, "WRONG_TYPE", "a branch must be an object with `StartAt` and `States`");
+            return None;
+        };
+        Fields::new(self, map, pointer).only(&["StartAt", "States", "Comment"], "a branch");
+        self.scope(map, pointer, depth + 1)
+    }
+
+    pub(super) fn map_state(
+        &mut self,
+        map: &Map<String, Value>,
+        pointer: &str,
+        names: &Names<'_>,
+        depth: usize,
+    ) -> Option<Kind> {
+        let outcomes = self.outcomes(map, pointer, names);
+        let mut fields = Fields::new(self, map, pointer);
+        for field in UNSUPPORTED.into_iter().filter(|field| map.contains_key(*field)) {
+            let at = fields.at(field);
+            let message = format!("`{field}` is not supported yet; pass the items with `ItemsPath`");
+            fields.parser.error(&at, "UNSUPPORTED_DISTRIBUTED_MAP", message);
+        }
+        // `Parameters` is what `ItemSelector` was called before.
+        let selector = fields.one_of(&["ItemSelector", "Parameters"]);
+        let item_selector = selector.and_then(|field| fields.template(field));
+        let items_path = fields.query("ItemsPath").filter(|query| !query.is_input());
+        let max_concurrency = fields.seconds("MaxConcurrency", 0, u64::MAX);
+        let tolerated_count = tolerance(&mut fields, "ToleratedFailureCount", f64::MAX);
+        let tolerated_percentage = tolerance(&mut fields, "ToleratedFailurePercentage", 100.0);
+        let label = fields.string("Label").map(str::to_owned);
+        if let Some(label) = &label {
+            self.label(label, &child(pointer, "Label"));
+        }
+        let mut fields = Fields::new(self, map, pointer);
+        let Some(processor_field) = fields.one_of(&["ItemProcessor", "Iterator"]) else {
+            fields.missing("ItemProcessor", "holds the states that run for each item");
+            return None;
+        };
+        let processor = fields.object(processor_field)?;
+        let at = child(pointer, processor_field);
+        Fields::new(self, processor, &at)
+            .only(&["StartAt", "States", "Comment", "ProcessorConfig"], "an item processor");
+        let distributed = self.processor_config(processor, &at);
+        if !distributed {
+            for field in ["Label", "ToleratedFailureCount", "ToleratedFailurePercentage"] {
+                if map.contains_key(field) {
+                    let message = format!("`{field}` has an effect only with `\"Mode\": \"DISTRIBUTED\"`");
+                    self.warning(&child(pointer, field), "NO_EFFECT", message);
+                }
+            }
+        }
+        let processor = self.scope(processor, &at, depth + 1)?;
+        Some(Kind::Map(Box::new(MapState {
+            processor,
+            distributed,
+            label,
+            items_path,
+            item_selector,
+            max_concurrency,
+            tolerated_count,
+            tolerated_percentage,
+            outcomes,
+        })))
+    }
+
+    /// Whether the Map is distributed.
+    fn processor_config(&mut self, processor: &Map<String, Value>, pointer: &str) -> bool {
+        let at = child(pointer, "ProcessorConfig");
+        let Some(config) = processor.get("ProcessorConfig") else { return false };
+        let Value::Object(config) = config else {
+            self.error(&at, "WRONG_TYPE", "`ProcessorConfig` must be an object with `Mode`");
+            return false;
+        };
+        let mut fields = Fields::new(self, config, &at);
+        fields.only(&["Mode", "ExecutionType"], "`ProcessorConfig`");
+        match fields.string("Mode") {
+            None | Some("INLINE") => false,
+            Some("DISTRIBUTED") => {
+                self.warning(
+                    &child(&at, "Mode"),
+                    "DISTRIBUTED_RUNS_INSIDE",
+                    "the items of a distributed Map run inside this execution, not as executions of their own",
+                );
+                true
+            }
+            Some(other) => {
+                let message = format!("`{other}` is no mode; write INLINE or DISTRIBUTED");
+                self.error(&child(&at, "Mode"), "BAD_MODE", message);
+                false
+            }
+        }
+    }
+
+    fn label(&mut self, label: &str, at: &str) {
+        if label.is_empty() || label.chars().nth(LABEL_CHARS).is_some() {
+            self.error(at, "BAD_LABEL", format!("a label has 1 to {LABEL_CHARS} characters"));
+        }
+        let bad = |c: &char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(*c);
+        if let Some(c) = label.chars().find(bad) {
+            self.error(at, "BAD_LABEL", format!("a label cannot contain {c:?}"));
+        }
+    }
+}
+
+fn tolerance(fields: &mut Fields<'_, '_>, field: &str, most: f64) -> Option<Tolerance> {
+    let path = format!("{field}Path");
+    fields.one_of(&[field, &path]);
+    match fields.get(&path) {
+        Some(_) => fields.query(&path).map(Tolerance::Path),
+        None => fields.number(field, 0.0, most).map(Tolerance::Fixed),
+    }
+}
