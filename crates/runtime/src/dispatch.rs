@@ -1,0 +1,260 @@
+//! Sets messages to work: the clock, the loading of queues, and what is done with one message.
+
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use asl::Event;
+use serde::{Deserialize, Serialize};
+use store::message::{MESSAGES, START_FLOW, StartFlow, TASK_RESULT, TaskResult};
+use store::{Batch, CommitError, Query, Row, Store, Value, clock};
+
+use crate::core::Core;
+use crate::execution::Incoming;
+use crate::queue::{Item, Work};
+use crate::task::{Failure, QueueHandler, Received};
+
+/// The queue of timers; the body is a [`Timer`].
+pub(crate) const TIMERS: &str = "timers";
+/// A message is dead after this many receives.
+pub const MAX_RECEIVES: u32 = 3;
+/// What a queue's name is followed by in the name of its dead-letter queue.
+pub const DEAD: &str = ".dead";
+/// How often a consumer is called anew because its changes conflicted with another writer's, for one receive.
+const MAX_CONFLICTS: u32 = 20;
+/// How long a consumer may take for one message.
+const HANDLING_LIMIT: Duration = Duration::from_secs(60);
+/// The pause before the second receive; doubled before the third.
+const FIRST_PAUSE_MS: i64 = 1_000;
+/// How long the clock sleeps at most.
+const LONGEST_SLEEP_MS: i64 = 1_000;
+/// The most messages of one loading.
+const MAX_LOAD: usize = 20_000;
+const LOAD_PAGE: usize = 500;
+
+/// Which timer of which execution is due.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Timer {
+    pub(crate) execution: i64,
+    pub(crate) timer: asl::TimerId,
+}
+
+impl Core {
+    /// Sets messages to work. What is for executions is put before them here and now, in the order of the messages.
+    pub(crate) fn set_to(self: &Arc<Core>, work: Vec<Work>) {
+        for Work { queue, item } in work {
+            match self.incoming(&queue, &item) {
+                Ok(Some((execution, incoming))) => self.deliver(execution, incoming, Some(item.id)),
+                Ok(None) => {
+                    let core = self.clone();
+                    tokio::spawn(async move { core.consume(&queue, item).await });
+                }
+                Err(failure) => {
+                    let core = self.clone();
+                    tokio::spawn(async move { core.bury(&queue, &item, &failure).await });
+                }
+            }
+        }
+    }
+
+    /// What a message of the runtime's own queues brings to which execution; `None` for all other queues.
+    fn incoming(&self, queue: &str, item: &Item) -> Result<Option<(i64, Incoming)>, Failure> {
+        fn parse<'b, T: Deserialize<'b>>(item: &'b Item) -> Result<T, Failure> {
+            serde_json::from_str(item.body()).map_err(|e| Failure::new("InvalidMessage", e.to_string()))
+        }
+        match queue {
+            START_FLOW => {
+                let start: StartFlow = parse(item)?;
+                let flow = self.flows.latest(&start.flow).ok_or_else(|| {
+                    let cause = format!("there is no flow `{}`; register it and redrive", start.flow);
+                    Failure::new("UnknownFlow", cause)
+                })?;
+                Ok(Some((item.id, Incoming::Start { flow, name: start.name, input: start.input })))
+            }
+            TASK_RESULT => {
+                let result: TaskResult = parse(item)?;
+                let cause = "the task token is not one of this store";
+                let (execution, task) =
+                    self.tokens.open(&result.token).ok_or_else(|| Failure::new("InvalidToken", cause))?;
+                let event = match result.output {
+                    Some(output) => Event::TaskSucceeded { task, output },
+                    None => Event::TaskFailed { task, error: result.error, cause: result.cause },
+                };
+                Ok(Some((execution, Incoming::Event(event))))
+            }
+            TIMERS => {
+                let Timer { execution, timer } = parse(item)?;
+                Ok(Some((execution, Incoming::Event(Event::TimerFired { timer }))))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Runs until the runtime is dropped: wakes what is due and loads what will be.
+    pub(crate) async fn run_clock(self: Arc<Core>) {
+        loop {
+            let now_ms = clock::now_ms();
+            let (work, next, loads) = {
+                let mut queues = self.queues.lock();
+                let next = queues.tick(now_ms);
+                let loads = queues.begin_loads(now_ms);
+                (queues.work(), next, loads)
+            };
+            self.set_to(work);
+            for (queue, from, to) in loads {
+                let core = self.clone();
+                tokio::spawn(async move { core.load(&queue, from, to).await });
+            }
+            let until = next.unwrap_or(i64::MAX).min(now_ms + LONGEST_SLEEP_MS);
+            self.sleeps_until.store(until, Ordering::Relaxed);
+            let pause = u64::try_from(until - clock::now_ms()).unwrap_or(0);
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Loads the messages of a queue that become visible after `from` and until `to`.
+    async fn load(self: Arc<Core>, queue: &str, from: i64, to: i64) {
+        let loaded = self.read_messages(queue, from, to).await;
+        let (rows, mark) = match loaded {
+            Ok((rows, true)) => (rows, Some(to)),
+            Ok((rows, false)) => {
+                let last = rows.last().and_then(|row| row.int("visible_at")).unwrap_or(from);
+                let mark = (from > i64::MIN).then_some(last.saturating_sub(1).max(from));
+                (rows, mark)
+            }
+            Err(e) => {
+                tracing::warn!(queue, error = %e, "messages could not be loaded; trying again");
+                (Vec::new(), (from > i64::MIN).then_some(from))
+            }
+        };
+        let work = {
+            let mut queues = self.queues.lock();
+            queues.loaded(queue, &rows, mark, clock::now_ms());
+            queues.work()
+        };
+        self.wake.notify_one();
+        self.set_to(work);
+    }
+
+    /// The messages, and whether these are all.
+    async fn read_messages(&self, queue: &str, from: i64, to: i64) -> Result<(Vec<Row>, bool), store::BoxError> {
+        // A query sees what is durable: what was applied before the load began shall be in it.
+        self.store.flush().await?;
+        let lower = if from == i64::MIN { Bound::Unbounded } else { Bound::Excluded(Value::Int(from)) };
+        let query =
+            Query::index(&MESSAGES, "by_queue", queue).range(lower, Bound::Included(Value::Int(to))).limit(LOAD_PAGE);
+        let mut rows = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.query(query.clone().after(after)).await?;
+            for row in page.rows {
+                let known = row.key().int().is_some_and(|id| self.queues.lock().knows(id));
+                // It may have been handled, moved or put off since it became durable.
+                if !known
+                    && let Some(now) = self.store.get(&MESSAGES, row.key()).await?
+                    && now.text("queue") == Some(queue)
+                {
+                    rows.push(now);
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok((rows, true));
+            }
+            if rows.len() >= MAX_LOAD {
+                return Ok((rows, false));
+            }
+        }
+    }
+
+    async fn consume(self: &Arc<Core>, queue: &str, item: Item) {
+        let Some(consumer) = self.consumers.get(queue).cloned() else {
+            return self.queues.lock().put_off(item.id, clock::now_ms() + FIRST_PAUSE_MS);
+        };
+        let receives = item.receives().saturating_add(1);
+        let row = item.row.with(&[("receives", i64::from(receives).into())]);
+        let item = Item { id: item.id, row };
+        // The receive is counted before the handling, so that a message that kills the process is dead after three.
+        let counted = self.commit_until_done(|| {
+            let mut batch = Batch::new();
+            batch.put(item.row.clone());
+            batch
+        });
+        let receipt = counted.await;
+        if consumer.reaches_out() && receipt.durable().await.is_err() {
+            return self.queues.lock().put_off(item.id, clock::now_ms() + FIRST_PAUSE_MS);
+        }
+        let failure = match self.handle_message(&item, receives, &*consumer).await {
+            Ok(()) => return,
+            Err(failure) => failure,
+        };
+        tracing::warn!(queue, message = item.id, receives, error = failure.error, "a message could not be handled");
+        if receives >= MAX_RECEIVES {
+            return self.bury(queue, &item, &failure).await;
+        }
+        let at = clock::now_ms() + FIRST_PAUSE_MS * i64::from(receives);
+        let put_off = item.row.with(&[("visible_at", at.into()), ("error", failure.to_string().into())]);
+        self.commit_until_done(|| {
+            let mut batch = Batch::new();
+            batch.put(put_off.clone());
+            batch
+        })
+        .await;
+        self.queues.lock().put_off(item.id, at);
+        self.wake.notify_one();
+    }
+
+    async fn handle_message(&self, item: &Item, receives: u32, consumer: &dyn QueueHandler) -> Result<(), Failure> {
+        let body = serde_json::from_str(item.body()).map_err(|e| Failure::new("InvalidMessage", e.to_string()))?;
+        let mut message = Received { id: item.id, body, receives, now_ms: clock::now_ms() };
+        for _ in 0..MAX_CONFLICTS {
+            let handled = tokio::time::timeout(HANDLING_LIMIT, consumer.handle(message.clone()));
+            let mut changes = match handled.await {
+                Ok(result) => result?,
+                Err(_) => return Err(Failure::new("Timeout", format!("it took longer than {HANDLING_LIMIT:?}"))),
+            };
+            changes.delete(&MESSAGES, item.id);
+            loop {
+                match self.store.commit(changes.clone()).await {
+                    Ok(_) => return Ok(()),
+                    Err(CommitError::Conflict { .. } | CommitError::BelowFloor { .. }) => break,
+                    Err(CommitError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    Err(e @ CommitError::Invalid(_)) => return Err(Failure::new("InvalidChanges", e.to_string())),
+                }
+            }
+            message.now_ms = clock::now_ms();
+        }
+        Err(Failure::new("Conflict", "its changes conflicted with other writers every time"))
+    }
+
+    /// Moves a message to the dead-letter queue of its queue, with the reason.
+    async fn bury(self: &Arc<Core>, queue: &str, item: &Item, failure: &Failure) {
+        tracing::error!(queue, message = item.id, error = failure.error, "a message is dead");
+        let reason: String = failure.to_string().chars().take(1_000).collect();
+        let set = [("queue", format!("{queue}{DEAD}").into()), ("error", reason.into())];
+        let row = item.row.with(&set);
+        self.commit_until_done(|| {
+            let mut batch = Batch::new();
+            batch.put(row.clone());
+            batch
+        })
+        .await;
+    }
+
+    /// Commits a batch without conditions, waiting for as long as the store is unavailable.
+    pub(crate) async fn commit_until_done(&self, batch: impl Fn() -> Batch) -> store::Receipt {
+        loop {
+            match self.store.commit(batch()).await {
+                Ok(receipt) => return receipt,
+                Err(e) => {
+                    tracing::debug!(error = %e, "waiting for the store");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,629 @@
+//! One execution at work: what arrives for it is applied to its machine, the tasks it wants are run, and everything is
+//! committed: the journal's records, the changes of its functions, its timers, and the deletion of the messages that woke
+//! it, together.
+//!
+//! Invariant: the machine equals the replay of the journal plus the records of the [`Draft`]. When a commit conflicts, the
+//! draft is taken back and the machine replayed.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use asl::{Applied, Command, Event, ExecutionInfo, Machine, Moment, NoHistory, Outcome, TaskId, TaskStart, TimerId};
+use futures::StreamExt as _;
+use futures::future::{AbortHandle, Abortable};
+use futures::stream::FuturesUnordered;
+use parking_lot::Mutex;
+use store::message::{MESSAGES, Message};
+use store::{Batch, BoxError, CommitError, Key, MAX_BATCH_OPS, Receipt, Row, Store, Value, clock};
+use tokio::sync::Notify;
+
+use crate::core::Core;
+use crate::dispatch::{TIMERS, Timer};
+use crate::flow::Flow;
+use crate::journal::{self, Record};
+use crate::resource::Call;
+use crate::tables::{EXECUTIONS, JOURNAL};
+use crate::task::{Failure, TaskAnswer};
+
+/// A segment of the journal that is not durable yet is extended up to this size instead of beginning another.
+const MAX_SEGMENT_BYTES: usize = 16 << 10;
+/// The most arrivals taken in before the next commit.
+const MAX_ARRIVALS: usize = 32;
+/// How often a function is called anew because its changes conflicted with another writer's.
+const MAX_CONFLICTS: u32 = 20;
+/// How long an execution or the store is left alone before the next attempt.
+const PAUSE_MS: i64 = 1_000;
+/// The node in `owner`; there is one as long as the store is embedded.
+const NODE: i64 = 1;
+
+/// What wakes an execution.
+pub(crate) enum Incoming {
+    /// It shall start; its id is that of the message.
+    Start { flow: Arc<Flow>, name: String, input: serde_json::Value },
+    /// Something happened.
+    Event(Event),
+    /// The process was restarted while it was at work.
+    Resume,
+}
+
+/// What has arrived for an execution at work, each with the message that brought it.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    arrivals: Mutex<VecDeque<(Incoming, Option<i64>)>>,
+    notify: Notify,
+}
+
+/// An execution in memory.
+pub(crate) struct Live {
+    pub(crate) id: i64,
+    flow: Arc<Flow>,
+    pub(crate) machine: Machine,
+    name: String,
+    started_at: i64,
+    stopped_at: Option<i64>,
+    segments: i64,
+    /// The last segment, while it may still be extended.
+    tail: Option<(Receipt, String)>,
+    /// The messages of the timers that are set.
+    timers: HashMap<TimerId, i64>,
+    /// Tasks that wait for their token and whose request is done.
+    submitted: Vec<TaskId>,
+    /// The row as it was last committed.
+    row: Option<Row>,
+}
+
+impl Live {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::TaskSubmitted { task, .. } => self.submitted.push(*task),
+            Event::TimerFired { timer } => drop(self.timers.remove(timer)),
+            Event::TaskSucceeded { task, .. } | Event::TaskFailed { task, .. } | Event::TaskTimedOut { task } => {
+                self.submitted.retain(|other| other != task);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is not committed yet.
+#[derive(Default, Clone)]
+struct Draft {
+    records: String,
+    /// Messages to delete.
+    done: Vec<i64>,
+    timers: Vec<(TimerId, Message)>,
+}
+
+impl Draft {
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.done.is_empty() && self.timers.is_empty()
+    }
+
+    fn ops(&self) -> usize {
+        self.done.len() + self.timers.len() + 2
+    }
+}
+
+type Finished = (TaskStart, Result<TaskAnswer, Failure>);
+type Running = FuturesUnordered<Abortable<Pin<Box<dyn Future<Output = Finished> + Send>>>>;
+
+/// An execution and what it does at the moment.
+struct Work {
+    live: Live,
+    draft: Draft,
+    starts: Vec<TaskStart>,
+    running: Running,
+    aborts: HashMap<TaskId, AbortHandle>,
+    /// Covers everything committed so far.
+    receipt: Option<Receipt>,
+}
+
+/// Why an execution cannot go on now. It is left as it is and tried again.
+#[derive(Debug, thiserror::Error)]
+enum Stuck {
+    #[error("it could not be read")]
+    Read(#[source] BoxError),
+    #[error("its journal is damaged: {0}")]
+    Damaged(String),
+}
+
+impl Core {
+    /// Puts before an execution what has arrived for it, and sets it to work unless it is at work already.
+    pub(crate) fn deliver(self: &Arc<Core>, id: i64, incoming: Incoming, message: Option<i64>) {
+        let mut active = self.active.lock();
+        if let Some(mailbox) = active.get(&id) {
+            mailbox.arrivals.lock().push_back((incoming, message));
+            mailbox.notify.notify_one();
+            drop(active);
+            if let Some(message) = message {
+                self.queues.lock().hand_over(message);
+            }
+            return;
+        }
+        let mailbox = Arc::new(Mailbox::default());
+        mailbox.arrivals.lock().push_back((incoming, message));
+        active.insert(id, mailbox.clone());
+        drop(active);
+        let core = self.clone();
+        tokio::spawn(async move { core.run(id, &mailbox).await });
+    }
+
+    async fn run(self: Arc<Core>, id: i64, mailbox: &Arc<Mailbox>) {
+        // The semaphore is never closed.
+        let _place = self.places.acquire().await;
+        if let Err(stuck) = self.work(id, mailbox).await {
+            tracing::error!(execution = id, error = %stuck, "an execution cannot go on; it is tried again");
+            let arrivals: VecDeque<(Incoming, Option<i64>)> = {
+                let mut active = self.active.lock();
+                active.remove(&id);
+                std::mem::take(&mut *mailbox.arrivals.lock())
+            };
+            let at = clock::now_ms() + PAUSE_MS;
+            let mut resume = false;
+            {
+                let mut queues = self.queues.lock();
+                for (_, message) in arrivals {
+                    match message {
+                        Some(message) => queues.put_off(message, at),
+                        None => resume = true,
+                    }
+                }
+            }
+            self.wake.notify_one();
+            if resume {
+                let core = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(PAUSE_MS.unsigned_abs())).await;
+                    core.deliver(id, Incoming::Resume, None);
+                });
+            }
+        }
+    }
+
+    async fn work(self: &Arc<Core>, id: i64, mailbox: &Arc<Mailbox>) -> Result<(), Stuck> {
+        let rested = self.resting.lock().take(id);
+        let live = match rested {
+            Some(live) => Some(live),
+            None => match self.begin(id, mailbox) {
+                Some(live) => Some(live),
+                None => self.load_live(id).await?,
+            },
+        };
+        let Some(live) = live.filter(|live| live.machine.outcome().is_none()) else {
+            return self.discard(id, mailbox).await;
+        };
+        let mut work = Work {
+            live,
+            draft: Draft::default(),
+            starts: Vec::new(),
+            running: FuturesUnordered::new(),
+            aborts: HashMap::new(),
+            receipt: None,
+        };
+        loop {
+            self.take_in(&mut work, mailbox);
+            self.start_tasks(&mut work).await;
+            if !work.running.is_empty() {
+                tokio::select! {
+                    biased;
+                    finished = work.running.next() => {
+                        if let Some(Ok((start, result))) = finished {
+                            self.finish_task(&mut work, start, result).await;
+                        }
+                    }
+                    () = mailbox.notify.notified() => {}
+                }
+                continue;
+            }
+            if !work.starts.is_empty() {
+                continue;
+            }
+            self.commit_draft(&mut work).await;
+            let mut active = self.active.lock();
+            if mailbox.arrivals.lock().is_empty() {
+                // In this order, under the lock: whoever wakes it next finds it rested.
+                if work.live.machine.outcome().is_none() {
+                    self.resting.lock().put(work.live, self.config.resting);
+                }
+                active.remove(&id);
+                return Ok(());
+            }
+        }
+    }
+
+    /// A new execution, if that is what has arrived first.
+    fn begin(&self, id: i64, mailbox: &Mailbox) -> Option<Live> {
+        let arrivals = mailbox.arrivals.lock();
+        let Some((Incoming::Start { flow, name, .. }, _)) = arrivals.front() else { return None };
+        let machine = Machine::new(flow.definition.clone(), self.info(id, flow, name));
+        Some(Live {
+            id,
+            flow: flow.clone(),
+            machine,
+            name: name.clone(),
+            started_at: clock::now_ms(),
+            stopped_at: None,
+            segments: 0,
+            tail: None,
+            timers: HashMap::new(),
+            submitted: Vec::new(),
+            row: None,
+        })
+    }
+
+    pub(crate) fn info(&self, id: i64, flow: &Flow, name: &str) -> ExecutionInfo {
+        let (region, account) = (&self.config.region, &self.config.account);
+        ExecutionInfo {
+            id: format!("arn:aws:states:{region}:{account}:execution:{}:{name}", flow.name),
+            name: name.to_owned(),
+            role_arn: format!("arn:aws:iam::{account}:role/comanda"),
+            state_machine_id: format!("arn:aws:states:{region}:{account}:stateMachine:{}", flow.name),
+            state_machine_name: flow.name.clone(),
+            seed: id.unsigned_abs(),
+            ..ExecutionInfo::default()
+        }
+    }
+
+    /// The execution as the journal tells it; `None` if there is none of that id.
+    async fn load_live(&self, id: i64) -> Result<Option<Live>, Stuck> {
+        let read = |e: store::ReadError| Stuck::Read(e.into());
+        let Some(row) = self.store.get(&EXECUTIONS, &Key::Int(id)).await.map_err(read)? else { return Ok(None) };
+        let flow_id = row.int("flow_id").unwrap_or_default();
+        let flow = self.flows.version(flow_id).await.map_err(|e| Stuck::Read(e.into()))?;
+        let flow = flow.ok_or_else(|| Stuck::Damaged(format!("flow version {flow_id} is missing")))?;
+        let name = row.text("name").unwrap_or_default().to_owned();
+        let machine = Machine::new(flow.definition.clone(), self.info(id, &flow, &name));
+        let mut live = Live {
+            id,
+            flow,
+            machine,
+            name,
+            started_at: row.int("started_at").unwrap_or_default(),
+            stopped_at: row.int("stopped_at"),
+            segments: row.int("segments").unwrap_or_default(),
+            tail: None,
+            timers: HashMap::new(),
+            submitted: Vec::new(),
+            row: Some(row),
+        };
+        self.replay(&mut live, "").await?;
+        Ok(Some(live))
+    }
+
+    /// Sets the machine to what the journal and the records of the draft tell.
+    async fn replay(&self, live: &mut Live, draft: &str) -> Result<(), Stuck> {
+        live.machine = Machine::new(live.flow.definition.clone(), self.info(live.id, &live.flow, &live.name));
+        live.timers.clear();
+        live.submitted.clear();
+        for segment in 0..live.segments {
+            let text = self.segment(live.id, segment).await?;
+            self.replay_text(live, &text)?;
+        }
+        self.replay_text(live, draft)
+    }
+
+    pub(crate) async fn segment_text(&self, id: i64, segment: i64) -> Result<String, BoxError> {
+        let row = self.store.get(&JOURNAL, &Key::Pair(id, segment)).await?;
+        let row = row.ok_or_else(|| format!("segment {segment} of the journal is missing"))?;
+        Ok(row.text("records").unwrap_or_default().to_owned())
+    }
+
+    async fn segment(&self, id: i64, segment: i64) -> Result<String, Stuck> {
+        self.segment_text(id, segment).await.map_err(Stuck::Read)
+    }
+
+    fn replay_text(&self, live: &mut Live, text: &str) -> Result<(), Stuck> {
+        let mut commands = Vec::new();
+        for record in journal::read(text).map_err(Stuck::Damaged)? {
+            match record {
+                Record::Timer { timer, message } => {
+                    live.timers.insert(timer, message);
+                }
+                Record::Event { at_ms, event } => {
+                    live.note(&event);
+                    let token = |task: TaskId| self.tokens.mint(live.id, task);
+                    let moment = Moment { now_ms: at_ms, task_token: &token };
+                    live.machine.apply(event, &moment, &mut commands, &mut NoHistory);
+                    commands.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies what has arrived.
+    fn take_in(&self, work: &mut Work, mailbox: &Mailbox) {
+        for _ in 0..MAX_ARRIVALS {
+            let Some((incoming, message)) = mailbox.arrivals.lock().pop_front() else { return };
+            match incoming {
+                Incoming::Start { input, .. } => {
+                    self.started.fetch_add(1, Ordering::Relaxed);
+                    self.apply(work, Event::Started { input });
+                }
+                Incoming::Event(event) => self.apply(work, event),
+                Incoming::Resume => self.resume(work),
+            }
+            work.draft.done.extend(message);
+        }
+        // More than fits one commit: come back at once.
+        mailbox.notify.notify_one();
+    }
+
+    /// Takes up again what was under way when the process ended.
+    fn resume(&self, work: &mut Work) {
+        let id = work.live.id;
+        let token = |task: TaskId| self.tokens.mint(id, task);
+        let moment = Moment { now_ms: clock::now_ms(), task_token: &token };
+        for start in work.live.machine.pending_tasks(&moment) {
+            if !work.live.submitted.contains(&start.task) && !work.aborts.contains_key(&start.task) {
+                work.starts.push(start);
+            }
+        }
+        let unset: Vec<(TimerId, i64)> =
+            work.live.machine.pending_timers().filter(|(timer, _)| !work.live.timers.contains_key(timer)).collect();
+        for (timer, at_ms) in unset {
+            self.set_timer(work, timer, at_ms);
+        }
+    }
+
+    fn set_timer(&self, work: &mut Work, timer: TimerId, at_ms: i64) {
+        let message = Message::new(TIMERS, &Timer { execution: work.live.id, timer }).at(at_ms.max(1));
+        journal::write(&Record::Timer { timer, message: message.id }, &mut work.draft.records);
+        work.live.timers.insert(timer, message.id);
+        work.draft.timers.push((timer, message));
+    }
+
+    /// Applies an event to the machine and notes it in the draft, with what it entails.
+    fn apply(&self, work: &mut Work, event: Event) {
+        let now_ms = clock::now_ms();
+        let before = work.draft.records.len();
+        let record = Record::Event { at_ms: now_ms, event };
+        journal::write(&record, &mut work.draft.records);
+        let Record::Event { event, .. } = record else { return };
+        let mut commands = Vec::new();
+        work.live.note(&event);
+        let id = work.live.id;
+        let token = |task: TaskId| self.tokens.mint(id, task);
+        let moment = Moment { now_ms, task_token: &token };
+        if work.live.machine.apply(event, &moment, &mut commands, &mut NoHistory) == Applied::Stale {
+            work.draft.records.truncate(before);
+            return;
+        }
+        for command in commands {
+            match command {
+                Command::StartTask(start) => work.starts.push(start),
+                Command::CancelTask { task } => {
+                    work.starts.retain(|start| start.task != task);
+                    if let Some(abort) = work.aborts.remove(&task) {
+                        abort.abort();
+                    }
+                }
+                Command::SetTimer { timer, at_ms } => self.set_timer(work, timer, at_ms),
+                Command::CancelTimer { timer } => {
+                    let set = work.draft.timers.iter().position(|(other, _)| *other == timer);
+                    match (work.live.timers.remove(&timer), set) {
+                        (_, Some(at)) => drop(work.draft.timers.remove(at)),
+                        (Some(message), None) => work.draft.done.push(message),
+                        (None, None) => {}
+                    }
+                }
+                Command::Finish(outcome) => {
+                    work.live.stopped_at = Some(now_ms);
+                    self.finished.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(execution = id, ?outcome, "finished");
+                }
+            }
+        }
+    }
+
+    /// Calls the functions that the machine has asked for.
+    async fn start_tasks(self: &Arc<Core>, work: &mut Work) {
+        if work.starts.is_empty() {
+            return;
+        }
+        let starts = std::mem::take(&mut work.starts);
+        let calls: Vec<(TaskStart, Result<Call, Failure>)> = starts
+            .into_iter()
+            .map(|start| {
+                let call = self.call_of(&work.live.name, &start);
+                (start, call)
+            })
+            .collect();
+        if calls.iter().any(|(_, call)| call.as_ref().is_ok_and(Call::reaches_out)) {
+            work.starts = calls.iter().map(|(start, _)| start.clone()).collect();
+            self.commit_draft(work).await;
+            work.starts.clear();
+        }
+        for (start, call) in calls {
+            let (abort, registration) = AbortHandle::new_pair();
+            work.aborts.insert(start.task, abort);
+            let receipt = work.receipt.clone().filter(|_| call.as_ref().is_ok_and(Call::reaches_out));
+            let future: Pin<Box<dyn Future<Output = Finished> + Send>> = Box::pin(async move {
+                let result = match call {
+                    Ok(call) => run_call(call, receipt).await,
+                    Err(failure) => Err(failure),
+                };
+                (start, result)
+            });
+            work.running.push(Abortable::new(future, registration));
+        }
+    }
+
+    /// Applies the result of a task and commits its changes with it.
+    async fn finish_task(self: &Arc<Core>, work: &mut Work, start: TaskStart, result: Result<TaskAnswer, Failure>) {
+        work.aborts.remove(&start.task);
+        let mut result = result;
+        for _ in 0..MAX_CONFLICTS {
+            let (event, changes) = match result {
+                Err(failure) => (failed(&start, failure), Batch::new()),
+                Ok(answer) if start.wait_for_token => {
+                    (Event::TaskSubmitted { task: start.task, output: answer.output }, answer.changes)
+                }
+                Ok(answer) => (Event::TaskSucceeded { task: start.task, output: answer.output }, answer.changes),
+            };
+            if changes.is_empty() {
+                self.apply(work, event);
+                return;
+            }
+            if work.draft.ops() + changes.len() + 8 > MAX_BATCH_OPS {
+                // The task's own record comes with its changes; what came before may go first.
+                work.starts.push(start.clone());
+                self.commit_draft(work).await;
+                work.starts.retain(|other| other.task != start.task);
+            }
+            let draft = work.draft.clone();
+            self.apply(work, event);
+            match self.try_commit(work, &changes).await {
+                Ok(()) => return,
+                Err(e) => {
+                    let records = draft.records.clone();
+                    work.draft = draft;
+                    work.starts.clear();
+                    work.live.stopped_at = None;
+                    while let Err(stuck) = self.replay(&mut work.live, &records).await {
+                        tracing::error!(execution = work.live.id, error = %stuck, "waiting for the journal");
+                        tokio::time::sleep(Duration::from_millis(PAUSE_MS.unsigned_abs())).await;
+                    }
+                    result = match e {
+                        CommitError::Invalid(problem) => Err(Failure::new("States.Runtime", problem)),
+                        _ => match self.call_of(&work.live.name, &start) {
+                            Ok(call) => run_call(call, None).await,
+                            Err(failure) => Err(failure),
+                        },
+                    };
+                }
+            }
+        }
+        let failure = Failure::new("Store.Conflict", "its changes conflicted with other writers every time");
+        self.apply(work, failed(&start, failure));
+    }
+
+    /// Commits the draft and the changes of a task. Waits while the store is unavailable.
+    ///
+    /// # Errors
+    /// A conflict, or changes that break a limit; the draft is as it was.
+    async fn try_commit(&self, work: &mut Work, changes: &Batch) -> Result<(), CommitError> {
+        loop {
+            let live = &work.live;
+            let mut batch = changes.clone();
+            for message in &work.draft.done {
+                batch.delete(&MESSAGES, *message);
+            }
+            for (_, message) in &work.draft.timers {
+                batch.send(message.clone());
+            }
+            let (segment, text) = match &live.tail {
+                _ if work.draft.records.is_empty() => (live.segments - 1, None),
+                Some((receipt, tail))
+                    if tail.len() + work.draft.records.len() <= MAX_SEGMENT_BYTES && !receipt.is_durable() =>
+                {
+                    (live.segments - 1, Some(format!("{tail}{}", work.draft.records)))
+                }
+                _ => (live.segments, Some(work.draft.records.clone())),
+            };
+            if let Some(text) = &text {
+                batch.put(Row::new(&JOURNAL, (live.id, segment), vec![Value::from(text.as_str())]));
+            }
+            let busy = !work.running.is_empty() || !work.starts.is_empty();
+            let row = execution_row(live, segment + 1, busy && live.machine.outcome().is_none());
+            if live.row.as_ref() != Some(&row) {
+                batch.put(row.clone());
+            }
+            match self.store.commit(batch).await {
+                Ok(receipt) => {
+                    if let Some(text) = text {
+                        work.live.tail = Some((receipt.clone(), text));
+                    }
+                    work.live.segments = segment + 1;
+                    work.live.row = Some(row);
+                    work.receipt = Some(receipt);
+                    work.draft = Draft::default();
+                    return Ok(());
+                }
+                Err(CommitError::Unavailable(e)) => {
+                    tracing::debug!(error = %e, "waiting for the store");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Commits the draft, if there is anything in it or the execution's row is not as it should be.
+    async fn commit_draft(&self, work: &mut Work) {
+        let busy = !work.running.is_empty() || !work.starts.is_empty();
+        let owned = work.live.row.as_ref().is_some_and(|row| row.int("owner").is_some());
+        if work.draft.is_empty() && owned == busy {
+            return;
+        }
+        if let Err(e) = self.try_commit(work, &Batch::new()).await {
+            // Nothing in it has a condition.
+            tracing::error!(execution = work.live.id, error = %e, "the journal could not be written");
+        }
+    }
+
+    /// What arrives for an execution that has ended, or that never was, is done with.
+    async fn discard(&self, id: i64, mailbox: &Mailbox) -> Result<(), Stuck> {
+        loop {
+            let messages: Vec<i64> =
+                mailbox.arrivals.lock().drain(..).filter_map(|(_, message)| message).take(MAX_BATCH_OPS).collect();
+            if messages.is_empty() {
+                let mut active = self.active.lock();
+                if mailbox.arrivals.lock().is_empty() {
+                    active.remove(&id);
+                    return Ok(());
+                }
+                continue;
+            }
+            tracing::debug!(execution = id, messages = messages.len(), "late messages for an execution that has ended");
+            self.commit_until_done(|| {
+                let mut batch = Batch::new();
+                for message in &messages {
+                    batch.delete(&MESSAGES, *message);
+                }
+                batch
+            })
+            .await;
+        }
+    }
+}
+
+async fn run_call(call: Call, receipt: Option<Receipt>) -> Result<TaskAnswer, Failure> {
+    if let Some(receipt) = receipt {
+        receipt.durable().await.map_err(|e| Failure::new("Store.Unavailable", e.to_string()))?;
+    }
+    call.run().await
+}
+
+fn failed(start: &TaskStart, failure: Failure) -> Event {
+    Event::TaskFailed { task: start.task, error: Some(failure.error), cause: Some(failure.cause) }
+}
+
+fn execution_row(live: &Live, segments: i64, busy: bool) -> Row {
+    let status = status(live.machine.outcome());
+    let values: Vec<Value> = vec![
+        live.flow.id.into(),
+        live.name.as_str().into(),
+        status.into(),
+        live.started_at.into(),
+        live.stopped_at.into(),
+        segments.into(),
+        busy.then_some(NODE).into(),
+    ];
+    Row::new(&EXECUTIONS, live.id, values)
+}
+
+/// The status of an execution in the words of the Step Functions API.
+pub(crate) fn status(outcome: Option<&Outcome>) -> &'static str {
+    match outcome {
+        None => "RUNNING",
+        Some(Outcome::Succeeded { .. }) => "SUCCEEDED",
+        Some(Outcome::Failed { .. }) => "FAILED",
+        Some(Outcome::TimedOut { .. }) => "TIMED_OUT",
+        Some(Outcome::Aborted { .. }) => "ABORTED",
+    }
+}

@@ -1,0 +1,135 @@
+//! The flows: every version in the store, the latest of each by name. An execution is pinned to the version it started
+//! with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use asl::{Definition, Diagnostic, Severity};
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
+use store::{Batch, BoxError, CommitError, Key, Query, ReadError, Row, Store, Value, clock, id};
+
+use crate::resource;
+use crate::tables::FLOWS;
+
+/// One version of a flow.
+#[derive(Debug)]
+pub struct Flow {
+    /// The id that executions are pinned to.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// The parsed definition.
+    pub definition: Arc<Definition>,
+}
+
+/// Why a flow was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// The definition has errors.
+    #[error("flow `{name}` is not valid: {}", list(.diagnostics))]
+    Invalid {
+        /// The flow.
+        name: String,
+        /// What is wrong, and where.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The store failed.
+    #[error("the flow could not be stored")]
+    Store(#[source] BoxError),
+}
+
+fn list(diagnostics: &[Diagnostic]) -> String {
+    let lines: Vec<String> = diagnostics.iter().map(|d| format!("at `{}`: {}", d.pointer, d.message)).collect();
+    lines.join("; ")
+}
+
+impl From<CommitError> for FlowError {
+    fn from(error: CommitError) -> FlowError {
+        FlowError::Store(error.into())
+    }
+}
+
+impl From<ReadError> for FlowError {
+    fn from(error: ReadError) -> FlowError {
+        FlowError::Store(error.into())
+    }
+}
+
+/// The registry.
+pub(crate) struct Flows {
+    store: Arc<dyn Store>,
+    by_id: RwLock<HashMap<i64, Arc<Flow>>>,
+    latest: RwLock<HashMap<String, Arc<Flow>>>,
+}
+
+impl Flows {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Flows {
+        Flows { store, by_id: RwLock::default(), latest: RwLock::default() }
+    }
+
+    /// Makes this text the latest version of the flow, storing it if it differs from the one before.
+    pub(crate) async fn register(&self, name: &str, text: &str) -> Result<Arc<Flow>, FlowError> {
+        let invalid = |diagnostics: Vec<Diagnostic>| FlowError::Invalid { name: name.into(), diagnostics };
+        let definition = Definition::parse(text).map_err(|diagnostics| {
+            invalid(diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect())
+        })?;
+        let unsupported: Vec<Diagnostic> = definition
+            .all_states()
+            .filter_map(|state| Some((state.pointer(), state.resource()?)))
+            .filter(|(_, resource)| !resource::supported(&resource.kind, resource.pattern))
+            .map(|(pointer, resource)| {
+                let message = format!("`{}` is not available here; {}", resource.raw, resource::SUPPORTED);
+                Diagnostic::error(format!("{pointer}/Resource"), "UNSUPPORTED_RESOURCE", message)
+            })
+            .collect();
+        if !unsupported.is_empty() {
+            return Err(invalid(unsupported));
+        }
+        let hash = Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+            use std::fmt::Write as _;
+            // Writing to a `String` cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        let versions = self.store.query(Query::index(&FLOWS, "by_name", name).descending().limit(1)).await?;
+        let known =
+            versions.rows.first().filter(|row| row.text("sha256") == Some(&hash)).and_then(|row| row.key().int());
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let id = id::next();
+                let values: Vec<Value> = vec![name.into(), hash.into(), clock::now_ms().into(), text.into()];
+                let mut batch = Batch::new();
+                batch.insert(Row::new(&FLOWS, id, values));
+                self.store.commit(batch).await?.durable().await?;
+                id
+            }
+        };
+        let flow = Arc::new(Flow { id, name: name.into(), definition: Arc::new(definition) });
+        self.by_id.write().insert(id, flow.clone());
+        self.latest.write().insert(name.into(), flow.clone());
+        Ok(flow)
+    }
+
+    /// The latest version of a flow.
+    pub(crate) fn latest(&self, name: &str) -> Option<Arc<Flow>> {
+        self.latest.read().get(name).cloned()
+    }
+
+    /// A version by its id, from memory or the store.
+    pub(crate) async fn version(&self, id: i64) -> Result<Option<Arc<Flow>>, FlowError> {
+        let known = self.by_id.read().get(&id).cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(row) = self.store.get(&FLOWS, &Key::Int(id)).await? else { return Ok(None) };
+        let name = row.text("name").unwrap_or_default().to_owned();
+        let text = row.text("definition").unwrap_or_default();
+        let definition =
+            Definition::parse(text).map_err(|diagnostics| FlowError::Invalid { name: name.clone(), diagnostics })?;
+        let flow = Arc::new(Flow { id, name, definition: Arc::new(definition) });
+        self.by_id.write().insert(id, flow.clone());
+        Ok(Some(flow))
+    }
+}

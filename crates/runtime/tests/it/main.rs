@@ -1,0 +1,8 @@
+//! The runtime against the memory store, the embedded one, and one that crashes at every commit in turn.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod crash;
+mod flows;
+mod queues;
+mod world;
