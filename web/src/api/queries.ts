@@ -1,0 +1,155 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { Attempts, randomKey } from "./attempt";
+import { ifMatch, request, withToken } from "./http";
+import { follow, type Liveness } from "./live";
+import { Counter, sendOrder } from "./place";
+import { isFinal, newer, type Catalogue, type KitchenList, type KitchenOrder, type Mail, type MailPage, type Order, type Payment, type PaymentMethod, type ReceiptLink } from "./types";
+
+const POLL_MS = 2_500;
+const QUIET_POLL_MS = 15_000;
+const SETTLE_POLLS = 20;
+const EVENT_GATHER_MS = 120;
+
+export const counter = new Counter(
+  new Attempts(sessionStorage, randomKey),
+  sendOrder,
+  (ms) => new Promise((resolve) => window.setTimeout(resolve, ms)),
+);
+
+export const useCatalogue = () =>
+  useQuery({
+    queryKey: ["catalogue"],
+    queryFn: ({ signal }) => request<Catalogue>("GET", "/v1/catalogue", { signal }),
+    staleTime: 30_000,
+  });
+
+/** An order, live: events while the stream stands, polling while it does not, and a while after the end. */
+export function useOrder(id: string, token: string | null) {
+  const client = useQueryClient();
+  const [live, setLive] = useState<Liveness>("connecting");
+  const path = `/v1/orders/${encodeURIComponent(id)}`;
+  const query = useQuery({
+    queryKey: ["order", id],
+    queryFn: ({ signal }) => request<Order>("GET", withToken(path, token), { signal }),
+    structuralSharing: (before, after) => newer(before as Order | undefined, after as Order),
+    refetchInterval: ({ state }) => {
+      const order = state.data;
+      if (order && isFinal(order.status)) return settled(order) || state.dataUpdateCount > SETTLE_POLLS ? false : POLL_MS;
+      return live === "live" ? QUIET_POLL_MS : POLL_MS;
+    },
+  });
+
+  const known = query.data !== undefined;
+  const ended = query.data !== undefined && isFinal(query.data.status);
+  useEffect(() => {
+    if (!known || ended) return;
+    return follow(withToken(`${path}/events`, token), {
+      onMessage: (data) => {
+        const order = JSON.parse(data) as Order;
+        client.setQueryData<Order>(["order", id], (before) => newer(before, order));
+      },
+      onState: setLive,
+    });
+  }, [client, id, path, token, known, ended]);
+
+  return { ...query, live: ended ? ("live" as const) : live };
+}
+
+export function usePay(id: string, token: string | null) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ method, key }: { method: PaymentMethod; key: string }) =>
+      request<Payment>("POST", withToken(`/v1/orders/${encodeURIComponent(id)}/payments`, token), {
+        body: { method },
+        headers: { "Idempotency-Key": key },
+      }),
+    onSettled: () => client.invalidateQueries({ queryKey: ["order", id] }),
+  });
+}
+
+export function useCancel(id: string, token: string | null) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ revision, reason }: { revision: number; reason: string }) =>
+      request<unknown>("POST", withToken(`/v1/orders/${encodeURIComponent(id)}/cancel`, token), {
+        body: { reason },
+        headers: ifMatch(revision),
+      }),
+    onSettled: () => client.invalidateQueries({ queryKey: ["order", id] }),
+  });
+}
+
+export const receiptLink = (id: string, token: string | null) =>
+  request<ReceiptLink>("GET", withToken(`/v1/orders/${encodeURIComponent(id)}/receipt`, token));
+
+export type KitchenStep = "start" | "ready" | "handover";
+
+export function useKitchen() {
+  const live = useEvents(["kitchen"]);
+  const query = useQuery({
+    queryKey: ["kitchen"],
+    queryFn: ({ signal }) => request<KitchenList>("GET", "/v1/kitchen/orders", { signal }),
+    refetchInterval: live === "live" ? QUIET_POLL_MS : POLL_MS,
+  });
+  return { ...query, live };
+}
+
+export function useKitchenStep() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ order, step }: { order: KitchenOrder; step: KitchenStep }) =>
+      request<unknown>("POST", `/v1/kitchen/orders/${encodeURIComponent(order.orderId)}/${step}`, {
+        headers: ifMatch(order.revision),
+      }),
+    onSettled: () => client.invalidateQueries({ queryKey: ["kitchen"] }),
+  });
+}
+
+export function useMails(filter: { to?: string; order?: string }) {
+  const live = useEvents(["mails"]);
+  const search = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== ""));
+  const query = useQuery({
+    queryKey: ["mails", search.toString()],
+    queryFn: ({ signal }) => request<MailPage>("GET", `/v1/mailbox?${search.toString()}`, { signal }),
+    refetchInterval: live === "live" ? QUIET_POLL_MS : POLL_MS,
+  });
+  return { ...query, live };
+}
+
+export const useMail = (id: string) =>
+  useQuery({
+    queryKey: ["mail", id],
+    queryFn: ({ signal }) => request<Mail>("GET", `/v1/mailbox/${encodeURIComponent(id)}`, { signal }),
+    staleTime: Infinity,
+  });
+
+/** Follows all orders and reloads one list when something happened, gathering bursts into one reload. */
+function useEvents(queryKey: readonly string[]): Liveness {
+  const client = useQueryClient();
+  const [live, setLive] = useState<Liveness>("connecting");
+  const name = queryKey[0];
+  useEffect(() => {
+    let timer: number | undefined;
+    const stop = follow("/v1/events", {
+      onMessage: () => {
+        timer ??= window.setTimeout(() => {
+          timer = undefined;
+          void client.invalidateQueries({ queryKey: [name] });
+        }, EVENT_GATHER_MS);
+      },
+      onState: setLive,
+    });
+    return () => {
+      window.clearTimeout(timer);
+      stop();
+    };
+  }, [client, name]);
+  return live;
+}
+
+/** Nothing more is expected to change: the receipt of a completed order is there, its money has come to rest. */
+function settled(order: Order): boolean {
+  const moving = order.payment.status === "PENDING" || order.payment.status === "AUTHORIZED";
+  return !moving && (order.status !== "COMPLETED" || Boolean(order.receipt));
+}
