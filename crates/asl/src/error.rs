@@ -36,6 +36,8 @@ pub struct Failure {
     pub heartbeat: bool,
     /// The cause is about the state itself and is to name it.
     pub in_state: bool,
+    /// A worker, a function or a Fail state reported it; the language itself found nothing wrong.
+    pub reported: bool,
 }
 
 impl Failure {
@@ -46,6 +48,7 @@ impl Failure {
             cause: cause.map(|c| cut(c, limits::CAUSE_CHARS)),
             heartbeat: false,
             in_state: false,
+            reported: true,
         }
     }
 
@@ -56,6 +59,7 @@ impl Failure {
             cause: Some(cut(cause, limits::CAUSE_CHARS)),
             heartbeat: false,
             in_state: false,
+            reported: false,
         }
     }
 
@@ -71,18 +75,20 @@ impl Failure {
 
     /// A timeout, which AWS reports without a cause.
     pub(crate) fn timeout(heartbeat: bool) -> Failure {
-        Failure { error: Some(Cow::Borrowed(TIMEOUT)), cause: None, heartbeat, in_state: false }
+        Failure { error: Some(Cow::Borrowed(TIMEOUT)), cause: None, heartbeat, in_state: false, reported: true }
     }
 
     /// Whether an entry of `ErrorEquals` names this failure.
     ///
-    /// `States.ALL` leaves out what ends an execution, `States.TaskFailed` leaves out timeouts ("Error names" in the
-    /// States Language specification and AWS's error handling guide).
+    /// `States.ALL` leaves out what ends an execution: `States.Runtime`, and an output of a state that is too large (but not
+    /// a task's result that is). `States.TaskFailed` also leaves out timeouts. "Error names" in the States Language
+    /// specification, AWS's error handling guide, and recorded executions.
     pub fn matches(&self, name: &str) -> bool {
         let error = self.error.as_deref();
+        let ends = error == Some(RUNTIME) || (error == Some(DATA_LIMIT_EXCEEDED) && !self.reported);
         match name {
-            ALL => !matches!(error, Some(RUNTIME | DATA_LIMIT_EXCEEDED)),
-            TASK_FAILED => !matches!(error, Some(TIMEOUT | RUNTIME | DATA_LIMIT_EXCEEDED)),
+            ALL => !ends,
+            TASK_FAILED => !ends && error != Some(TIMEOUT),
             HEARTBEAT_TIMEOUT => self.heartbeat || error == Some(name),
             _ => error == Some(name),
         }

@@ -123,8 +123,7 @@ impl<'a> Run<'a> {
         previous: u64,
     ) -> Result<Step, Failure> {
         let mut started = Vec::new();
-        loop {
-            let Phase::Forked(fork) = &mut thread.phase else { break };
+        while let Phase::Forked(fork) = &mut thread.phase {
             if fork.running.len() >= fork.limit {
                 break;
             }
@@ -435,12 +434,7 @@ fn tolerated(map: &MapState, length: usize, env: &Environment<'_>) -> Result<usi
             Some(n)
         }
     };
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "both are not negative, and a cast of a larger number saturates"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a Map has far fewer items than an f64 counts exactly")]
     let share = percentage.map(|n| n / 100.0 * length as f64);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and a cast saturates")]
     Ok(match (count, share) {

@@ -121,13 +121,11 @@ impl<'a> Run<'a> {
         let mut failure = failure;
         if failure.in_state {
             let cause = failure.cause.unwrap_or_default();
-            failure = Failure::new(
-                failure.error.map(Cow::into_owned),
-                Some(format!(
-                    "An error occurred while executing the state '{}' (entered at the event id #{}). {cause}",
-                    state.name, thread.entered_event
-                )),
+            let cause = format!(
+                "An error occurred while executing the state '{}' (entered at the event id #{}). {cause}",
+                state.name, thread.entered_event
             );
+            failure = Failure { reported: false, ..Failure::new(failure.error.map(Cow::into_owned), Some(cause)) };
         }
         let Some(outcomes) = state.kind.outcomes() else { return Step::Ended(Err(failure)) };
         let forked = matches!(thread.phase, Phase::Forked(_));

@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
                     resource::Kind::Function { .. } | resource::Kind::Activity { .. } => &*resource.raw,
                     _ => resource.resource_type(),
                 };
-                let failure = too_large(name);
+                let failure = Failure { reported: true, ..too_large(name) };
                 self.report_failure(slot, &mut thread, state, definition, failure)
             }
         };

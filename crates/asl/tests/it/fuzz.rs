@@ -1,1 +1,207 @@
-//! To be written.
+//! Arbitrary definitions, paths and data: no panic, no hang, no unbounded memory.
+
+use std::sync::Arc;
+
+use asl::path::Path;
+use asl::{Command, Definition, Event, Machine, Moment, NoHistory};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::simulator::{self, START_MS};
+
+fn data() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-c$.\\[\\]{}'\\\\ ]{0,6}".prop_map(Value::from),
+        Just(json!("2016-03-14T01:59:00Z")),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec(("[a-c]{1,2}", inner), 0..5)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// Texts near to paths and calls.
+fn expression() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        4 => "\\.[a-c*]{1,2}",
+        1 => Just("..a".to_owned()),
+        1 => "\\[-?[0-3]\\]",
+        1 => "\\[[0-3]?:[0-3]?\\]",
+        1 => Just("[*]".to_owned()),
+        1 => "\\[\\?\\(@\\.[a-c] ?(==|<|>=|!=|=~|&&) ?('a'|1|\\$\\.b|/a/)\\)\\]",
+        1 => "\\['[a-c]'(,'[a-c]')?\\]",
+        1 => "[\\[\\]()'@?$.,: a-c0-9]{0,6}",
+    ];
+    let path = prop::collection::vec(part, 0..5).prop_map(|parts| format!("${}", parts.concat()));
+    prop_oneof![
+        6 => path.clone(),
+        1 => path.clone().prop_map(|path| format!("${path}")),
+        1 => ("[A-Z][a-zA-Z]{0,12}", prop::collection::vec(path, 0..3)).prop_map(|(name, p)| format!("States.{name}({})", p.join(", "))),
+        2 => (prop::sample::select(FUNCTIONS.to_vec()), prop::collection::vec(argument(), 0..4))
+            .prop_map(|(name, arguments)| format!("States.{name}({})", arguments.join(","))),
+    ]
+}
+
+const FUNCTIONS: [&str; 18] = [
+    "Array",
+    "ArrayContains",
+    "ArrayGetItem",
+    "ArrayLength",
+    "ArrayPartition",
+    "ArrayRange",
+    "ArrayUnique",
+    "Base64Decode",
+    "Base64Encode",
+    "Format",
+    "Hash",
+    "JsonMerge",
+    "JsonToString",
+    "MathAdd",
+    "MathRandom",
+    "StringSplit",
+    "StringToJson",
+    "UUID",
+];
+
+fn argument() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("$".to_owned()),
+        "\\$\\.[a-c]",
+        "\\$\\$\\.[A-Z][a-z]{2,8}",
+        "'[a-z{}\\\\, ]{0,8}'",
+        any::<i64>().prop_map(|n| n.to_string()),
+        any::<f64>().prop_map(|n| n.to_string()),
+        Just("false".to_owned()),
+        Just("'SHA-256'".to_owned()),
+        Just("States.UUID()".to_owned()),
+    ]
+}
+
+/// Flows that are often valid: every state leads to the next one.
+fn flow() -> impl Strategy<Value = Value> {
+    prop::collection::vec(state(), 1..6).prop_map(|states| flow_of("S", states))
+}
+
+fn flow_of(prefix: &str, states: Vec<Value>) -> Value {
+    let last = states.len() - 1;
+    let named: serde_json::Map<String, Value> = states
+        .into_iter()
+        .enumerate()
+        .map(|(n, mut state)| {
+            if !matches!(state["Type"].as_str(), Some("Succeed" | "Fail" | "Choice")) {
+                if n == last { state["End"] = json!(true) } else { state["Next"] = json!(format!("{prefix}{}", n + 1)) }
+            }
+            if state["Type"] == "Choice" {
+                let next = format!("{prefix}{}", (n + 1).min(last));
+                state["Default"] = json!(next);
+                state["Choices"][0]["Next"] = json!(format!("{prefix}{}", n / 2));
+            }
+            (format!("{prefix}{n}"), state)
+        })
+        .collect();
+    json!({ "StartAt": format!("{prefix}0"), "States": named })
+}
+
+fn state() -> impl Strategy<Value = Value> {
+    let plain = prop_oneof![
+        (data(), expression()).prop_map(|(result, path)| json!({ "Type": "Pass", "Result": result, "ResultPath": path })),
+        (expression(), expression(), expression()).prop_map(|(a, b, c)| json!({
+            "Type": "Pass", "Parameters": { "a.$": a, "b.$": b, "c": [1, { "x.$": "$" }] }, "OutputPath": c
+        })),
+        (expression(), expression()).prop_map(|(a, b)| json!({
+            "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f", "InputPath": a, "TimeoutSeconds": 9,
+            "Retry": [{ "ErrorEquals": ["States.ALL"], "MaxAttempts": 1, "JitterStrategy": "FULL" }], "Assign": { "a.$": b }
+        })),
+        expression().prop_map(|a| json!({ "Type": "Wait", "SecondsPath": a })),
+        expression().prop_map(|a| json!({ "Type": "Wait", "TimestampPath": a })),
+        (expression(), expression()).prop_map(|(a, b)| json!({
+            "Type": "Choice", "Choices": [{ "Or": [{ "Variable": a, "NumericLessThanPath": b },
+                { "Not": { "Variable": "$", "IsTimestamp": true } }] }]
+        })),
+        Just(json!({ "Type": "Succeed" })),
+        expression().prop_map(|a| json!({ "Type": "Fail", "ErrorPath": a, "Cause": "c" })),
+    ];
+    plain.prop_recursive(2, 8, 3, |inner| {
+        let name = prop::sample::select(vec!["x", "y", "z", "u", "v", "w"]);
+        prop_oneof![
+            (name.clone(), prop::collection::vec(inner.clone(), 1..3)).prop_map(|(name, states)| json!({
+                "Type": "Parallel", "Branches": [flow_of(name, states)]
+            })),
+            (name, expression(), prop::collection::vec(inner, 1..3)).prop_map(|(name, items, states)| json!({
+                "Type": "Map", "ItemsPath": items, "ItemSelector": { "i.$": "$$.Map.Item" }, "ItemProcessor": flow_of(name, states)
+            })),
+        ]
+    })
+}
+
+/// Runs with whatever answers the bytes choose, and checks that a copy replays to the same.
+fn run(definition: Definition, input: Value, choices: &[u8]) {
+    let mut machine = Machine::new(Arc::new(definition), simulator::info());
+    let mut copy = machine.clone();
+    let mut now_ms = START_MS;
+    let mut next = Some(Event::Started { input });
+    let mut choices = choices.iter();
+    while let Some(event) = next.take() {
+        let moment = Moment { now_ms, task_token: &simulator::token };
+        let (mut commands, mut again, mut history) = (Vec::new(), Vec::new(), Vec::new());
+        machine.apply(event.clone(), &moment, &mut commands, &mut history);
+        copy.apply(event, &moment, &mut again, &mut NoHistory);
+        assert_eq!(commands, again, "a replay differs");
+        let finished = commands.iter().any(|command| matches!(command, Command::Finish(_)));
+        assert_eq!(finished, machine.outcome().is_some());
+        history.iter().for_each(|event| drop(event.to_value()));
+        let Some(choice) = choices.next() else { break };
+        now_ms += i64::from(*choice) * 500;
+        let tasks: Vec<u32> = machine.pending_task_ids().collect();
+        let timers: Vec<u32> = machine.pending_timers().map(|(id, _)| id).collect();
+        assert_eq!(machine.pending_tasks(&moment).len(), tasks.len());
+        let pick = |list: &[u32]| list.get(usize::from(*choice) % list.len().max(1)).copied();
+        next = match (choice % 4, pick(&tasks), pick(&timers)) {
+            (0, Some(task), _) => Some(Event::TaskFailed { task, error: Some("E".into()), cause: None }),
+            (1, Some(task), _) => Some(Event::TaskHeartbeat { task }),
+            (_, Some(task), _) => Some(Event::TaskSucceeded { task, output: json!({ "a": [task, "b"] }) }),
+            (_, None, Some(timer)) => Some(Event::TimerFired { timer }),
+            (_, None, None) => None,
+        };
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_parsed_or_refused(text in "\\PC{0,60}") {
+        drop(Definition::parse(&text));
+        drop(Path::parse(&text));
+    }
+
+    #[test]
+    fn any_json_is_parsed_or_refused(value in data()) {
+        drop(Definition::parse(&value.to_string()));
+        drop(Definition::parse(&json!({ "StartAt": "a", "States": value }).to_string()));
+    }
+
+    #[test]
+    fn any_path_finds_something_or_nothing(text in expression(), value in data()) {
+        if let Ok(path) = Path::parse(&text) {
+            match path.find(&value) {
+                Ok(found) => prop_assert!(path.is_definite() || found.is_array()),
+                Err(error) => drop(path.explain(&error)),
+            }
+        }
+    }
+
+    #[test]
+    fn any_flow_runs(flow in flow(), input in data(), choices in prop::collection::vec(any::<u8>(), 0..40)) {
+        if let Ok(definition) = Definition::parse(&flow.to_string()) {
+            run(definition, input, &choices);
+        }
+    }
+}

@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     Succeeds(Value),
     SucceedsAfter(u64, Value),
     Fails(&'static str, &'static str),
+    /// Whatever is reported about it, at once and in this order.
+    Reports(Vec<Event>),
     Never,
 }
 
@@ -80,6 +82,9 @@ pub(crate) fn run(
                         Answer::Fails(error, cause) => {
                             let (error, cause) = (Some(error.to_owned()), Some(cause.to_owned()));
                             due.push((now_ms, sequence, Event::TaskFailed { task, error, cause }));
+                        }
+                        Answer::Reports(events) => {
+                            due.extend(events.into_iter().map(|event| (now_ms, sequence, event)))
                         }
                         Answer::Never => {}
                     }

@@ -1,1 +1,312 @@
-//! To be written.
+//! What a machine commands, event by event.
+//!
+//! A script is `EVENT -> COMMANDS | EVENT -> COMMANDS ...`. Events: `start JSON`, `ok N JSON`, `fail N ERROR CAUSE`,
+//! `late N` (timed out by the host), `beat N`, `took N`, `fire N`, `stop`, and `Ns` lets seconds pass. Commands are shown as
+//! `task N PATH ARGUMENTS`, `timer N +Ns`, `drop task N`, `drop timer N`, `succeeded JSON`, `failed ERROR CAUSE`, ...;
+//! `-` stands for none and `stale` for an event without effect.
+
+use std::sync::Arc;
+
+use asl::{Applied, Command, Definition, Event, HistorySink, Machine, Moment, NoHistory, Outcome};
+use serde_json::Value;
+
+use crate::simulator::{self, Answer, START_MS};
+
+fn check(name: &str, flow: &str, script: &str) {
+    let definition = Definition::parse(flow).unwrap_or_else(|d| panic!("{name}: {d:?}"));
+    let mut machine = Machine::new(Arc::new(definition), simulator::info());
+    let mut now_ms = START_MS;
+    let mut got = Vec::new();
+    for step in script.split('|') {
+        let event_text = step.split("->").next().unwrap_or_default().trim();
+        let mut words = event_text.splitn(4, ' ');
+        let verb = words.next().unwrap_or_default();
+        let n = words.clone().next().and_then(|n| n.parse().ok()).unwrap_or_default();
+        let json = |text: Option<&str>| serde_json::from_str(text.unwrap_or("null")).expect("JSON in the script");
+        let event = match verb {
+            "start" => Event::Started { input: json(event_text.split_once(' ').map(|(_, input)| input)) },
+            "ok" => Event::TaskSucceeded { task: n, output: json(event_text.splitn(3, ' ').nth(2)) },
+            "fail" => {
+                words.next();
+                Event::TaskFailed {
+                    task: n,
+                    error: words.next().map(String::from),
+                    cause: words.next().map(String::from),
+                }
+            }
+            "late" => Event::TaskTimedOut { task: n },
+            "beat" => Event::TaskHeartbeat { task: n },
+            "took" => Event::TaskStarted { task: n, worker: None },
+            "fire" => Event::TimerFired { timer: n },
+            "stop" => Event::Stopped { error: None, cause: None },
+            seconds => {
+                let seconds: i64 = seconds.strip_suffix('s').and_then(|s| s.parse().ok()).expect("an event");
+                now_ms += seconds * 1000;
+                got.push(event_text.to_owned());
+                continue;
+            }
+        };
+        let mut commands = Vec::new();
+        let moment = Moment { now_ms, task_token: &simulator::token };
+        let applied = machine.apply(event, &moment, &mut commands, &mut NoHistory);
+        let shown: Vec<String> = commands.iter().map(|command| show(command, now_ms)).collect();
+        let shown = match (applied, shown.is_empty()) {
+            (Applied::Stale, _) => "stale".to_owned(),
+            (_, true) => "-".to_owned(),
+            _ => shown.join(", "),
+        };
+        got.push(format!("{event_text} -> {shown}"));
+    }
+    let want: Vec<&str> = script.split('|').map(str::trim).collect();
+    assert_eq!(got, want, "{name}");
+}
+
+fn show(command: &Command, now_ms: i64) -> String {
+    let or = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".into());
+    match command {
+        Command::StartTask(start) => format!("task {} {} {}", start.task, start.path, start.arguments),
+        Command::CancelTask { task } => format!("drop task {task}"),
+        Command::SetTimer { timer, at_ms } if (at_ms - now_ms) % 1000 == 0 => {
+            format!("timer {timer} +{}s", (at_ms - now_ms) / 1000)
+        }
+        Command::SetTimer { timer, at_ms } => format!("timer {timer} +{}ms", at_ms - now_ms),
+        Command::CancelTimer { timer } => format!("drop timer {timer}"),
+        Command::Finish(Outcome::Succeeded { output }) => format!("succeeded {output}"),
+        Command::Finish(Outcome::Failed { error, cause }) => format!("failed {} {}", or(error), or(cause)),
+        Command::Finish(Outcome::TimedOut { error, .. }) => format!("timed out {}", or(error)),
+        Command::Finish(Outcome::Aborted { .. }) => "aborted".into(),
+    }
+}
+
+/// A flow of one task with these fields beside the usual ones, and the state `Mend` if they lead to it.
+fn task(fields: &str) -> String {
+    let mend = if fields.contains("Mend") { r#", "Mend": {"Type": "Pass", "End": true}"# } else { "" };
+    let resource = r#""Resource": "arn:aws:lambda:us-east-1:123456789012:function:do""#;
+    format!(r#"{{"StartAt": "Do", "States": {{"Do": {{"Type": "Task", "End": true, {fields} {resource}}}{mend}}}}}"#)
+}
+
+#[test]
+fn waits_and_tasks() {
+    check(
+        "wait_then_pass",
+        r#"{"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 5, "Next": "P"}, "P": {"Type": "Pass", "End": true}}}"#,
+        "start {} -> timer 0 +5s | 5s | fire 0 -> succeeded {} | fire 0 -> stale",
+    );
+    check("task", &task(""), r#"start {"a":1} -> task 0 Do {"a":1} | ok 0 [2] -> succeeded [2]"#);
+    check(
+        "result path",
+        &task(r#""ResultPath": "$.r.x", "ResultSelector": {"n.$": "$[0]"}, "OutputPath": "$.r", "#),
+        r#"start {"a":1} -> task 0 Do {"a":1} | ok 0 [2] -> succeeded {"x":{"n":2}}"#,
+    );
+    check(
+        "stale events",
+        &task(""),
+        r#"start {} -> task 0 Do {} | ok 1 2 -> stale | fire 0 -> stale | took 0 -> - | took 0 -> stale | ok 0 1 -> succeeded 1 | ok 0 1 -> stale | stop -> stale"#,
+    );
+    check(
+        "stop",
+        &task(r#""TimeoutSeconds": 9, "#),
+        "start 1 -> timer 0 +9s, task 0 Do 1 | stop -> drop task 0, drop timer 0, aborted",
+    );
+}
+
+#[test]
+fn retries_and_catchers() {
+    let retry = r#""Retry": [{"ErrorEquals": ["E"], "IntervalSeconds": 2, "MaxAttempts": 3, "BackoffRate": 2, "MaxDelaySeconds": 5}], "#;
+    check(
+        "backoff with a limit",
+        &task(retry),
+        "start 1 -> task 0 Do 1 | fail 0 E c -> timer 0 +2s | 2s | fire 0 -> task 1 Do 1 | fail 1 E c -> timer 1 +4s | \
+         4s | fire 1 -> task 2 Do 1 | fail 2 E c -> timer 2 +5s | 5s | fire 2 -> task 3 Do 1 | fail 3 E c -> failed E c",
+    );
+    check("another error is not retried", &task(retry), "start 1 -> task 0 Do 1 | fail 0 F c -> failed F c");
+    let catch = r#""Catch": [{"ErrorEquals": ["E"], "Next": "Mend"}, {"ErrorEquals": ["States.ALL"], "ResultPath": "$.e", "Next": "Mend"}], "#;
+    check(
+        "catch replaces",
+        &task(catch),
+        r#"start {} -> task 0 Do {} | fail 0 E c -> succeeded {"Error":"E","Cause":"c"}"#,
+    );
+    check(
+        "catch keeps the input",
+        &task(catch),
+        r#"start {"a":1} -> task 0 Do {"a":1} | fail 0 F -> succeeded {"a":1,"e":{"Error":"F","Cause":null}}"#,
+    );
+    check(
+        "a timeout is no failed task",
+        &task(r#""TimeoutSeconds": 3, "Catch": [{"ErrorEquals": ["States.TaskFailed"], "Next": "Mend"}], "#),
+        "start 1 -> timer 0 +3s, task 0 Do 1 | 3s | fire 0 -> drop task 0, failed States.Timeout ?",
+    );
+    check(
+        "heartbeats",
+        &task(r#""HeartbeatSeconds": 3, "Catch": [{"ErrorEquals": ["States.HeartbeatTimeout"], "Next": "Mend"}], "#),
+        r#"start 1 -> timer 0 +3s, task 0 Do 1 | 2s | beat 0 -> drop timer 0, timer 1 +3s | 3s | fire 0 -> stale | fire 1 -> drop task 0, succeeded {"Error":"States.Timeout","Cause":null}"#,
+    );
+    check(
+        "the whole execution times out",
+        &task("").replacen('{', r#"{"TimeoutSeconds": 9, "#, 1),
+        "start 1 -> timer 0 +9s, task 0 Do 1 | 9s | fire 0 -> drop task 0, timed out States.Timeout",
+    );
+}
+
+const BOTH: &str = r#"{"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "End": true, "Branches": [
+    {"StartAt": "A", "States": {"A": {"Type": "Task", "End": true, "Resource": "arn:aws:lambda:us-east-1:123456789012:function:a"}}},
+    {"StartAt": "B", "States": {"B": {"Type": "Wait", "Seconds": 7, "End": true}}}]}}}"#;
+const EACH: &str = r#"{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true, "MaxConcurrency": 2,
+    "ItemSelector": {"i.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value"},
+    "ItemProcessor": {"StartAt": "T", "States": {"T": {"Type": "Task", "End": true,
+        "Resource": "arn:aws:lambda:us-east-1:123456789012:function:t"}}}}}}"#;
+
+#[test]
+fn forks() {
+    check(
+        "parallel",
+        BOTH,
+        "start 1 -> task 0 Both[0]/A 1, timer 0 +7s | ok 0 2 -> - | 7s | fire 0 -> succeeded [2,1]",
+    );
+    check(
+        "a branch fails",
+        BOTH,
+        "start 1 -> task 0 Both[0]/A 1, timer 0 +7s | fail 0 E c -> drop timer 0, failed E c",
+    );
+    check(
+        "map in turns",
+        EACH,
+        r#"start ["x","y","z"] -> task 0 Each[0]/T {"i":0,"v":"x"}, task 1 Each[1]/T {"i":1,"v":"y"} | ok 1 "b" -> task 2 Each[2]/T {"i":2,"v":"z"} | ok 0 "a" -> - | ok 2 "c" -> succeeded ["a","b","c"]"#,
+    );
+    check("map of nothing", EACH, "start [] -> succeeded []");
+    check(
+        "an item fails",
+        EACH,
+        r#"start [1,2] -> task 0 Each[0]/T {"i":0,"v":1}, task 1 Each[1]/T {"i":1,"v":2} | fail 0 E c -> drop task 1, failed E c"#,
+    );
+}
+
+#[test]
+fn variables_stay_in_their_scope() {
+    check(
+        "variables",
+        r#"{"StartAt": "Set", "States": {
+            "Set": {"Type": "Pass", "Assign": {"total.$": "$.n", "who": {"name": "Ana"}}, "Next": "Each"},
+            "Each": {"Type": "Map", "ItemsPath": "$.items", "Next": "Show",
+                "ItemProcessor": {"StartAt": "In", "States": {"In": {"Type": "Pass", "Assign": {"mine": 1}, "End": true,
+                    "Parameters": {"t.$": "States.MathAdd($total, $$.Map.Item.Value)"}}}}},
+            "Show": {"Type": "Pass", "End": true, "Parameters": {"t.$": "$total", "name.$": "$who.name", "each.$": "$"}}}}"#,
+        r#"start {"n":5,"items":[1,2]} -> succeeded {"t":5,"name":"Ana","each":[{"t":6},{"t":7}]}"#,
+    );
+}
+
+#[test]
+fn runaway_flows_end() {
+    let ran = simulator::run(
+        Definition::parse(
+            r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Parameters": {"a.$": "$"}, "Next": "C"},
+                "C": {"Type": "Choice", "Choices": [{"Variable": "$.x", "IsPresent": true, "Next": "E"}], "Default": "A"},
+                "E": {"Type": "Succeed"}}}"#,
+        )
+        .expect("a flow"),
+        simulator::info(),
+        serde_json::json!({}),
+        |_| Answer::Never,
+    );
+    let Some(Outcome::Failed { error, .. }) = ran.outcome else { panic!("{:?}", ran.outcome) };
+    assert_eq!(error.as_deref(), Some("States.DataLimitExceeded"), "the data nests ever deeper");
+
+    let mut machine = Machine::new(
+        Arc::new(Definition::parse(r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Choice",
+            "Choices": [{"Variable": "$.x", "IsPresent": true, "Next": "E"}], "Default": "A"}, "E": {"Type": "Succeed"}}}"#).expect("a flow")),
+        simulator::info(),
+    );
+    let mut commands = Vec::new();
+    let moment = Moment { now_ms: 0, task_token: &simulator::token };
+    machine.apply(Event::Started { input: serde_json::json!({}) }, &moment, &mut commands, &mut NoHistory);
+    assert!(matches!(machine.outcome(), Some(Outcome::Failed { .. })), "the history is full");
+    assert!(machine.history_events() <= asl::limits::HISTORY_EVENTS);
+}
+
+/// Pending work can be commanded again, exactly as it was.
+#[test]
+fn pending_tasks_are_what_was_commanded() {
+    let flow = r#"{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true, "ItemProcessor": {"StartAt": "T", "States": {
+        "T": {"Type": "Task", "End": true, "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "TimeoutSeconds": 9,
+            "Parameters": {"id.$": "States.UUID()", "token.$": "$$.Task.Token", "n.$": "$", "at.$": "$$.State.EnteredTime",
+                "all.$": "$$.Execution.Input"}}}}}}}"#;
+    let definition = Arc::new(Definition::parse(flow).expect("a flow"));
+    let mut machine = Machine::new(definition, simulator::info());
+    let mut commands = Vec::new();
+    let moment = Moment { now_ms: START_MS, task_token: &simulator::token };
+    machine.apply(Event::Started { input: serde_json::json!([1, 2, 3]) }, &moment, &mut commands, &mut NoHistory);
+    let starts: Vec<_> = commands
+        .iter()
+        .filter_map(|command| match command {
+            Command::StartTask(start) => Some(start.clone()),
+            _ => None,
+        })
+        .collect();
+    let later = Moment { now_ms: START_MS + 5000, task_token: &simulator::token };
+    assert_eq!(starts.len(), 3);
+    assert!(starts[0].wait_for_token && starts[0].arguments["all"] == serde_json::json!([1, 2, 3]));
+    assert_ne!(starts[0].arguments["id"], starts[1].arguments["id"]);
+    assert_eq!(machine.pending_tasks(&later), starts);
+    assert_eq!(machine.pending_timers().count(), 3);
+}
+
+/// A sink that wants nothing gets nothing, and the machine is the same.
+#[test]
+fn history_is_optional() {
+    struct Refuses;
+    impl HistorySink for Refuses {
+        fn wants(&self) -> bool {
+            false
+        }
+        fn push(&mut self, event: asl::HistoryEvent) {
+            panic!("not wanted: {event:?}");
+        }
+    }
+    let definition = Arc::new(Definition::parse(BOTH).expect("a flow"));
+    let mut quiet = Machine::new(Arc::clone(&definition), simulator::info());
+    let mut loud = Machine::new(definition, simulator::info());
+    let moment = Moment { now_ms: 0, task_token: &simulator::token };
+    let (mut a, mut b, mut history) = (Vec::new(), Vec::new(), Vec::new());
+    for event in [
+        Event::Started { input: Value::Null },
+        Event::TaskSucceeded { task: 0, output: Value::Null },
+        Event::TimerFired { timer: 0 },
+    ] {
+        quiet.apply(event.clone(), &moment, &mut a, &mut Refuses);
+        loud.apply(event, &moment, &mut b, &mut history);
+    }
+    assert_eq!(a, b);
+    assert_eq!(quiet.history_events(), loud.history_events());
+    assert_eq!(history.len() as u64, loud.history_events());
+}
+
+#[test]
+fn jitter_is_reproducible_and_bounded() {
+    let flow = task(
+        r#""Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 10, "MaxAttempts": 5, "BackoffRate": 1, "JitterStrategy": "FULL"}], "#,
+    );
+    let run = || {
+        let definition = Definition::parse(&flow).expect("a flow");
+        simulator::run(definition, simulator::info(), Value::Null, |_| Answer::Fails("E", "c"))
+    };
+    let (first, second) = (run(), run());
+    assert_eq!(first.elapsed_ms, second.elapsed_ms);
+    assert_eq!(first.tasks.len(), 6);
+    assert!(first.elapsed_ms > 0 && first.elapsed_ms < 50_000, "{}", first.elapsed_ms);
+    assert_eq!(first.tasks.iter().map(|task| task.attempt).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn functions_work_in_virtual_time() {
+    let ran = simulator::run(
+        Definition::parse(EACH).expect("a flow"),
+        simulator::info(),
+        serde_json::json!([10, 20]),
+        |start| match start.arguments["i"].as_u64() {
+            Some(0) => Answer::SucceedsAfter(30, start.arguments["v"].clone()),
+            _ => Answer::Succeeds(start.arguments["v"].clone()),
+        },
+    );
+    assert_eq!(ran.outcome, Some(Outcome::Succeeded { output: serde_json::json!([10, 20]) }));
+    assert_eq!(ran.elapsed_ms, 30_000);
+}

@@ -1,1 +1,254 @@
-//! To be written.
+//! What is wrong with definitions, where, and the cure.
+
+use std::collections::BTreeMap;
+
+use asl::{Definition, Severity, substitute};
+
+/// `want`: what is reported, one `CODE POINTER` a line; `hint` must be in one of the messages.
+fn check(text: &str, want: &str, hint: &str) {
+    let found = match Definition::parse(text) {
+        Ok(definition) => definition.warnings().to_vec(),
+        Err(diagnostics) => diagnostics,
+    };
+    let got: Vec<String> = found
+        .iter()
+        .map(|d| format!("{}{} {}", if d.severity == Severity::Warning { "~" } else { "" }, d.code, d.pointer))
+        .collect();
+    assert_eq!(got.join("\n"), want, "{text}\n{found:?}");
+    assert!(found.iter().any(|d| d.message.contains(hint)) || hint.is_empty(), "no `{hint}` in {found:?}");
+}
+
+/// A flow with one state `S` of these fields.
+fn one(fields: &str) -> String {
+    format!(r#"{{"StartAt": "S", "States": {{"S": {{{fields}}}}}}}"#)
+}
+
+#[test]
+fn flows() {
+    check("", "NOT_JSON ", "");
+    check("[]", "NOT_AN_OBJECT ", "");
+    check("{}", "MISSING_FIELD \nMISSING_FIELD ", "`StartAt` is missing");
+    check(r#"{"StartAt": "A", "States": {}}"#, "NO_STATES /States", "");
+    check(r#"{"StartAt": 1, "States": {"A": {"Type": "Succeed"}}}"#, "WRONG_TYPE /StartAt", "");
+    check(
+        r#"{"StartAt": "Reserve", "States": {"ReserveStock": {"Type": "Succeed"}}}"#,
+        "MISSING_TRANSITION_TARGET /StartAt",
+        "",
+    );
+    check(
+        r#"{"StartAt": "A", "Stats": 1, "Version": "2", "TimeoutSeconds": 0, "States": {"A": {"Type": "Succeed"}}}"#,
+        "UNKNOWN_FIELD /Stats\nWRONG_TYPE /TimeoutSeconds\nUNKNOWN_VERSION /Version",
+        "did you mean `States`?",
+    );
+    check(r#"{"QueryLanguage": "JSONata"}"#, "UNSUPPORTED_QUERY_LANGUAGE /QueryLanguage", "not supported yet");
+    check(
+        r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}}"#,
+        "NO_TERMINAL_STATE ",
+        "",
+    );
+    check(
+        r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}, "B": {"Type": "Succeed"}}}"#,
+        "UNREACHABLE_STATE /States/B",
+        "",
+    );
+    check(
+        r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}, "A": {"Type": "Pass", "End": true}}}"#,
+        "DUPLICATE_FIELD /States/A",
+        "",
+    );
+    let nested = r#"{"StartAt": "A", "States": {"A": {"Type": "Parallel", "End": true, "Branches": [
+        {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}]}}}"#;
+    check(nested, "DUPLICATE_STATE_NAME /States/A/Branches/0/States/A", "taken by /States/A");
+}
+
+#[test]
+fn states() {
+    check(&one(""), "MISSING_FIELD /States/S", "`Type` is missing");
+    check(&one(r#""Type": "Taks""#), "UNKNOWN_STATE_TYPE /States/S/Type", "did you mean `Task`?");
+    check(&one(r#""Type": "Pass""#), "MISSING_NEXT /States/S", "\"End\": true");
+    check(&one(r#""Type": "Pass", "Next": "T""#), "MISSING_TRANSITION_TARGET /States/S/Next", "no state `T`");
+    check(&one(r#""Type": "Pass", "End": true, "Next": "S""#), "CONFLICTING_FIELDS /States/S/End", "");
+    check(
+        &one(r#""Type": "Pass", "End": true, "ResultsPath": "$.a""#),
+        "UNKNOWN_FIELD /States/S/ResultsPath",
+        "`ResultPath`",
+    );
+    check(
+        &one(r#""Type": "Pass", "End": true, "Output": 1"#),
+        "UNSUPPORTED_QUERY_LANGUAGE /States/S/Output",
+        "JSONata",
+    );
+    check(
+        &one(
+            r#""Type": "Pass", "End": true, "InputPath": "a", "ResultPath": "$.a[*]", "Parameters": {"a.$": "$.[", "b.$": 1}"#,
+        ),
+        "BAD_PATH /States/S/InputPath\nBAD_PATH /States/S/Parameters/a.$\nBAD_PATH /States/S/Parameters/b.$\nBAD_PATH /States/S/ResultPath",
+        "did you mean `$.a`?",
+    );
+    check(
+        &one(r#""Type": "Pass", "End": true, "Parameters": {"a.$": "States.Fromat('x')"}"#),
+        "BAD_PATH /States/S/Parameters/a.$",
+        "did you mean `States.Format`?",
+    );
+    check(
+        &one(r#""Type": "Pass", "End": true, "Parameters": {"a.$": "States.MathAdd(1)"}"#),
+        "BAD_PATH /States/S/Parameters/a.$",
+        "takes 2 arguments, not 1",
+    );
+    check(&one(r#""Type": "Wait", "End": true"#), "MISSING_FIELD /States/S", "");
+    check(
+        &one(r#""Type": "Wait", "End": true, "Seconds": 1, "Timestamp": "x""#),
+        "CONFLICTING_FIELDS /States/S/Timestamp",
+        "",
+    );
+    check(
+        &one(r#""Type": "Wait", "End": true, "Timestamp": "2016-13-05T21:29:29Z""#),
+        "BAD_TIMESTAMP /States/S/Timestamp",
+        "",
+    );
+    check(&one(r#""Type": "Fail", "Error": "a", "ErrorPath": "$.a""#), "CONFLICTING_FIELDS /States/S/ErrorPath", "");
+    check(&one(r#""Type": "Pass", "End": true, "Assign": {"1a": 1}"#), "BAD_NAME /States/S/Assign/1a", "");
+}
+
+#[test]
+fn tasks() {
+    let lambda = r#""Resource": "arn:aws:lambda:us-east-1:123456789012:function:f""#;
+    check(&one(r#""Type": "Task", "End": true"#), "MISSING_FIELD /States/S", "`Resource` is missing");
+    check(
+        &one(r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::glue:startJobRun.sync""#),
+        "UNSUPPORTED_RESOURCE /States/S/Resource",
+        "sqs:sendMessage",
+    );
+    check(
+        &one(r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken""#),
+        "~TOKEN_NOT_PASSED /States/S/Parameters",
+        "$$.Task.Token",
+    );
+    let task = |fields: &str| one(&format!(r#""Type": "Task", "End": true, {lambda}, {fields}"#));
+    check(&task(r#""TimeoutSeconds": 5, "HeartbeatSeconds": 5"#), "BAD_HEARTBEAT /States/S/HeartbeatSeconds", "");
+    check(
+        &task(r#""TimeoutSeconds": 5, "TimeoutSecondsPath": "$.t""#),
+        "CONFLICTING_FIELDS /States/S/TimeoutSecondsPath",
+        "",
+    );
+    check(&task(r#""Retry": [{}]"#), "BAD_ERROR_EQUALS /States/S/Retry/0/ErrorEquals", "");
+    check(
+        &task(r#""Retry": [{"ErrorEquals": ["States.ALL", "E"]}]"#),
+        "BAD_ERROR_EQUALS /States/S/Retry/0/ErrorEquals",
+        "stand alone",
+    );
+    check(
+        &task(
+            r#""Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["E"], "BackoffRate": 0.5, "MaxAttemps": 1}]"#,
+        ),
+        "UNKNOWN_FIELD /States/S/Retry/1/MaxAttemps\nWRONG_TYPE /States/S/Retry/1/BackoffRate\nBAD_ERROR_EQUALS /States/S/Retry/0/ErrorEquals",
+        "did you mean `MaxAttempts`?",
+    );
+    check(
+        &task(r#""Catch": [{"ErrorEquals": ["E"]}, {"ErrorEquals": ["F"], "Next": "S", "ResultPath": "$$.a"}]"#),
+        "MISSING_FIELD /States/S/Catch/0\nBAD_PATH /States/S/Catch/1/ResultPath",
+        "",
+    );
+}
+
+#[test]
+fn choices_and_forks() {
+    let choice = |rule: &str| {
+        format!(
+            r#"{{"StartAt": "S", "States": {{"E": {{"Type": "Succeed"}},
+                "S": {{"Type": "Choice", "Default": "E", "Choices": [{{"Next": "E", {rule}}}]}}}}}}"#
+        )
+    };
+    check(
+        &choice(r#""Variable": "$.a", "StringEqual": "x""#),
+        "UNKNOWN_FIELD /States/S/Choices/0/StringEqual",
+        "`StringEquals`",
+    );
+    check(&choice(r#""Variable": "$.a", "NumericEquals": "1""#), "WRONG_TYPE /States/S/Choices/0/NumericEquals", "");
+    check(&choice(r#""Variable": "$.a""#), "MISSING_FIELD /States/S/Choices/0", "");
+    check(
+        &choice(r#""Variable": "$.a", "IsNull": true, "IsString": true"#),
+        "CONFLICTING_FIELDS /States/S/Choices/0/IsString",
+        "`And`",
+    );
+    check(
+        &choice(r#""And": [{"Variable": "$.a", "IsNull": true, "Next": "E"}]"#),
+        "MISPLACED_FIELD /States/S/Choices/0/And/0/Next",
+        "",
+    );
+    check(&choice(r#""Condition": "{% true %}""#), "UNSUPPORTED_QUERY_LANGUAGE /States/S/Choices/0/Condition", "");
+    check(
+        &choice(r#""Not": {"Variable": "$.a", "StringMatches": "a\\b"}"#),
+        "BAD_PATTERN /States/S/Choices/0/Not/StringMatches",
+        "",
+    );
+    check(&one(r#""Type": "Parallel", "End": true"#), "MISSING_FIELD /States/S", "");
+    check(&one(r#""Type": "Map", "End": true"#), "MISSING_FIELD /States/S", "`ItemProcessor` is missing");
+    let map = |fields: &str, config: &str| {
+        one(&format!(
+            r#""Type": "Map", "End": true, {fields} "ItemProcessor": {{{config} "StartAt": "E", "States": {{"E": {{"Type": "Succeed"}}}}}}"#
+        ))
+    };
+    check(
+        &map("", r#""ProcessorConfig": {"Mode": "DISTRIBUTD"}, "#),
+        "BAD_MODE /States/S/ItemProcessor/ProcessorConfig/Mode",
+        "",
+    );
+    check(
+        &map(r#""ItemReader": {}, "#, r#""ProcessorConfig": {"Mode": "DISTRIBUTED"}, "#),
+        "UNSUPPORTED_DISTRIBUTED_MAP /States/S/ItemReader\n~DISTRIBUTED_RUNS_INSIDE /States/S/ItemProcessor/ProcessorConfig/Mode",
+        "not supported yet",
+    );
+    check(&map(r#""Label": "a b", "#, ""), "BAD_LABEL /States/S/Label\n~NO_EFFECT /States/S/Label", "");
+}
+
+#[test]
+fn hostile_definitions() {
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    check(&deep, "NOT_JSON ", "");
+    check(&one(&format!(r#""Type": "Pass", "End": true, "Result": {deep}"#)), "NOT_JSON ", "");
+    let calls = format!("{}1{}", "States.Array(".repeat(5000), ")".repeat(5000));
+    check(
+        &one(&format!(r#""Type": "Pass", "End": true, "Parameters": {{"a.$": "{calls}"}}"#)),
+        "BAD_PATH /States/S/Parameters/a.$",
+        "nest deeper",
+    );
+    let large = one(&format!(r#""Type": "Pass", "End": true, "Comment": "{}""#, "x".repeat(1 << 20)));
+    check(&large, "DEFINITION_TOO_LARGE ", "");
+}
+
+#[test]
+fn placeholders() {
+    let names = BTreeMap::from([("ReserveStock".to_owned(), "arn:\"f\"".to_owned())]);
+    assert_eq!(
+        substitute(r#"{"a": "${ReserveStock}", "b": "$${x y}"}"#, &names).as_deref(),
+        Ok(r#"{"a": "arn:\"f\"", "b": "$${x y}"}"#)
+    );
+    let found = substitute("\n${ReservStock} ${Zzz}", &names).expect_err("unknown names");
+    let messages: Vec<&str> = found.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "line 2: `${ReservStock}` has no value; did you mean `${ReserveStock}`?",
+            "line 2: `${Zzz}` has no value; give `Zzz` a value, or remove the placeholder",
+        ]
+    );
+}
+
+#[test]
+fn a_flow_can_be_looked_at() {
+    let flow = r#"{"Comment": "c", "StartAt": "Each", "TimeoutSeconds": 60, "States": {
+        "Each": {"Type": "Map", "Next": "Done", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Done"}],
+            "ItemProcessor": {"StartAt": "Do", "States": {"Do": {"Type": "Task", "End": true, "Comment": "does",
+                "Resource": "arn:aws:lambda:us-east-1:123456789012:function:do"}}}},
+        "Done": {"Type": "Succeed"}}}"#;
+    let definition = Definition::parse(flow).expect("a flow");
+    assert_eq!((definition.comment(), definition.start_at(), definition.timeout_s()), (Some("c"), "Each", Some(60)));
+    let states: Vec<_> = definition.states().map(|state| (state.name(), state.kind(), state.followers())).collect();
+    assert_eq!(states, [("Each", "Map", vec!["Done", "Done"]), ("Done", "Succeed", vec![])]);
+    let inner = definition.states().next().expect("a state").scopes();
+    assert_eq!(inner[0][0].pointer(), "/States/Each/ItemProcessor/States/Do");
+    assert_eq!(inner[0][0].comment(), Some("does"));
+    assert_eq!(definition.resources().len(), 1);
+    assert_eq!(definition.all_states().count(), 3);
+}
