@@ -26,10 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let bytes = fs::read(path)?;
         let name = path.strip_prefix(&root)?.to_string_lossy().replace('\\', "/");
         let digest = Sha256::digest(&bytes);
-        let tag = digest
-            .iter()
-            .take(12)
-            .fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
+        let tag = digest.iter().take(12).fold(String::new(), |tag, byte| format!("{tag}{byte:02x}"));
         let zipped = gzip(&bytes)?;
         let plain_copy = out.join(format!("asset-{at}"));
         fs::write(&plain_copy, &bytes)?;

@@ -34,7 +34,7 @@ pub(crate) struct Global {
     set: Vec<(String, String)>,
     /// The data folder
     #[arg(long, global = true, value_name = "DIR")]
-    data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// What to log: a level or a filter
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
@@ -46,26 +46,15 @@ pub(crate) struct Global {
 impl Global {
     /// What these flags say about the configuration.
     pub(crate) fn flags(&self) -> Flags {
-        let set = self
-            .set
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone(), "--set".into()));
-        let data = self
-            .data
-            .iter()
-            .map(|data| ("data".into(), data.display().to_string(), "--data".into()));
+        let set = self.set.iter().map(|(key, value)| (key.clone(), value.clone(), "--set".into()));
+        let data = self.data.iter().map(|data| ("data".into(), data.display().to_string(), "--data".into()));
         let log = self.log.iter().map(|log| ("log".into(), log.clone(), "--log".into()));
-        Flags {
-            file: self.config.clone(),
-            values: set.chain(data).chain(log).collect(),
-        }
+        Flags { file: self.config.clone(), values: set.chain(data).chain(log).collect() }
     }
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or("write KEY=VALUE, for example order.payment_deadline=5m")?;
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, for example order.payment_deadline=5m")?;
     Ok((key.trim().into(), value.into()))
 }
 
@@ -81,8 +70,8 @@ pub(crate) enum Command {
     /// Work with flow files
     #[command(subcommand)]
     Flow(Flow),
-    /// Prove that orders, payments and stock agree (the server must be stopped)
-    Audit,
+    /// Prove that orders, payments, stock and receipts agree
+    Audit(Audit),
     /// Copy the store to a file, also while the server runs
     Backup {
         /// The copy; it must not exist
@@ -208,6 +197,13 @@ pub(crate) struct Place {
     pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) server: Server,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// Ask this server instead of opening the data folder, which a running server keeps to itself
+    #[arg(long, env = "COMANDA_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

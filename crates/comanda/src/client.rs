@@ -40,14 +40,8 @@ struct Problem {
 impl Client {
     /// The server of that address, or the one that the configuration describes.
     pub(crate) fn new(server: Option<&str>, config: &Config) -> Client {
-        let base = server.map_or_else(
-            || format!("http://{}", config.listen),
-            |s| s.trim_end_matches('/').to_owned(),
-        );
-        Client {
-            base,
-            http: reqwest::Client::new(),
-        }
+        let base = server.map_or_else(|| format!("http://{}", config.listen), |s| s.trim_end_matches('/').to_owned());
+        Client { base, http: reqwest::Client::new() }
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
@@ -70,10 +64,7 @@ impl Client {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Result<T, Failure> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.base))
-            .timeout(CALL_TIME);
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).timeout(CALL_TIME);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -113,10 +104,7 @@ impl Client {
         let error = anyhow::Error::from(error.without_url());
         Failure {
             kind: Kind::Unavailable,
-            error: error.context(format!(
-                "cannot talk to the server at {} (is `comanda serve` running?)",
-                self.base
-            )),
+            error: error.context(format!("cannot talk to the server at {} (is `comanda serve` running?)", self.base)),
         }
     }
 }

@@ -24,10 +24,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Failure {
-        Failure {
-            kind,
-            error: anyhow::Error::msg(message.into()),
-        }
+        Failure { kind, error: anyhow::Error::msg(message.into()) }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {
@@ -37,10 +34,7 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Failure {
-        Failure {
-            kind: Kind::Failed,
-            error,
-        }
+        Failure { kind: Kind::Failed, error }
     }
 }
 
@@ -52,45 +46,30 @@ impl From<std::io::Error> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Failure {
-        Failure {
-            kind: Kind::Usage,
-            error: error.into(),
-        }
+        Failure { kind: Kind::Usage, error: error.into() }
     }
 }
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Failure {
-        Failure {
-            kind: Kind::Unavailable,
-            error: error.into(),
-        }
+        Failure { kind: Kind::Unavailable, error: error.into() }
     }
 }
 
 impl From<store::OpenError> for Failure {
     fn from(error: store::OpenError) -> Failure {
-        Failure {
-            kind: Kind::Unavailable,
-            error: error.into(),
-        }
+        Failure { kind: Kind::Unavailable, error: error.into() }
     }
 }
 
 impl From<store::CommitError> for Failure {
     fn from(error: store::CommitError) -> Failure {
-        Failure {
-            kind: Kind::Unavailable,
-            error: error.into(),
-        }
+        Failure { kind: Kind::Unavailable, error: error.into() }
     }
 }
 
 impl From<store::ReadError> for Failure {
     fn from(error: store::ReadError) -> Failure {
-        Failure {
-            kind: Kind::Unavailable,
-            error: error.into(),
-        }
+        Failure { kind: Kind::Unavailable, error: error.into() }
     }
 }

@@ -14,26 +14,17 @@ const FILE_NAME: &str = "key";
 /// What a key is for. Each has a key of its own, so that one that leaks opens nothing else.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
-    /// Tracking links of orders.
-    Tracking,
-    /// Download links of receipts.
-    Receipts,
+    /// The application's links, webhooks and callbacks; it derives one for each from this.
+    Application,
     /// Task tokens of flows.
     TaskTokens,
-    /// Webhooks of the payment simulator.
-    PaymentWebhooks,
-    /// Callbacks of the courier simulator.
-    CourierCallbacks,
 }
 
 impl Purpose {
     fn label(self) -> &'static str {
         match self {
-            Purpose::Tracking => "comanda/tracking/1",
-            Purpose::Receipts => "comanda/receipts/1",
+            Purpose::Application => "comanda/application/1",
             Purpose::TaskTokens => "comanda/task-tokens/1",
-            Purpose::PaymentWebhooks => "comanda/payment-webhooks/1",
-            Purpose::CourierCallbacks => "comanda/courier-callbacks/1",
         }
     }
 }
@@ -107,10 +98,7 @@ fn create(path: &Path) -> Result<MasterKey, KeyError> {
     let _ = fs::remove_file(&aside);
     match written {
         Ok(()) => Ok(MasterKey(key)),
-        Err(source) => Err(KeyError::Write {
-            path: path.into(),
-            source,
-        }),
+        Err(source) => Err(KeyError::Write { path: path.into(), source }),
     }
 }
 
@@ -155,9 +143,9 @@ mod tests {
     fn a_key_is_made_once_and_stays() {
         let folder = tempfile::tempdir().unwrap();
         let open = || MasterKey::open(Path::new(""), folder.path());
-        let first = open().unwrap().derive(Purpose::Tracking);
-        assert_eq!(open().unwrap().derive(Purpose::Tracking), first);
-        assert_ne!(open().unwrap().derive(Purpose::Receipts), first);
+        let first = open().unwrap().derive(Purpose::Application);
+        assert_eq!(open().unwrap().derive(Purpose::Application), first);
+        assert_ne!(open().unwrap().derive(Purpose::TaskTokens), first);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

@@ -1,13 +1,16 @@
 //! The `comanda` command.
 
+mod chance;
 mod cli;
 mod client;
 mod command;
 mod config;
 mod failure;
+mod flows;
 mod key;
 mod output;
 mod serve;
+mod smtp;
 
 use std::process::ExitCode;
 
@@ -35,11 +38,12 @@ fn main() -> ExitCode {
 fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let mut flags = cli.global.flags();
     if let Command::Serve(serve) = &cli.command {
-        let listen = serve
-            .listen
-            .iter()
-            .map(|listen| ("listen".into(), listen.clone(), "--listen".into()));
+        let listen = serve.listen.iter().map(|listen| ("listen".into(), listen.clone(), "--listen".into()));
         flags.values.extend(listen);
+    }
+    if let (Command::Demo(_), None) = (&cli.command, &cli.global.data) {
+        let folder = std::env::temp_dir().join(format!("comanda-demo-{}", std::process::id()));
+        flags.values.push(("data".into(), folder.display().to_string(), "demo".into()));
     }
     let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let effective = config::load(&flags, variables)?;
@@ -49,7 +53,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Demo(arguments) => wait(command::demo::run(config, &arguments, output)),
         Command::Order(order) => wait(command::order::run(config, order, output)),
         Command::Flow(cli::Flow::Check { file }) => command::flow::check(&file, output),
-        Command::Audit => wait(command::audit::run(config, output)),
+        Command::Audit(arguments) => wait(command::audit::run(config, &arguments, output)),
         Command::Backup { file } => command::backup::run(config, &file, output),
         Command::Bench(arguments) => wait(command::bench::run(config, &arguments, output)),
         Command::Config => command::config::run(&effective, output),
@@ -58,8 +62,5 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 }
 
 fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(work)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }

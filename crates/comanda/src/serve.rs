@@ -1,60 +1,133 @@
 //! The server put together: store, engine, use cases, HTTP.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod adapter;
+mod settings;
 
-use gateway::{Gateway, Limits};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use app::{App, Ports, Secrets};
+use gateway::Gateway;
+use object_store::local::LocalFileSystem;
+use runtime::{Builder, Runtime};
+use store::sqlite::SqliteStore;
+use store::{Schema, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::cli;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
+use crate::flows;
 use crate::key::{MasterKey, Purpose};
+use crate::smtp::Smtp;
 
 /// The store's file in the data folder.
 pub(crate) fn store_path(config: &Config) -> PathBuf {
     config.data.join("comanda.db")
 }
 
+/// What a server does beyond its configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extras {
+    /// Put the sample catalogue into an empty store.
+    pub(crate) sample: bool,
+    /// Serve the routes and the flow of the benchmark.
+    pub(crate) bench: bool,
+}
+
+/// The parts behind HTTP: store, use cases, engine.
+pub(crate) struct Backend {
+    pub(crate) app: App,
+    pub(crate) engine: Arc<Runtime>,
+    pub(crate) store: Arc<SqliteStore>,
+}
+
+impl Backend {
+    /// Opens the store and puts the parts over it together. The engine does not work yet.
+    ///
+    /// `url` is where people and the simulators reach this server.
+    pub(crate) async fn open(config: &Config, url: &str) -> Result<Backend, Failure> {
+        make_folder(&config.data)?;
+        let key = MasterKey::open(&config.keys.file, &config.data)?;
+        let store = Arc::new(SqliteStore::open(&store_path(config), &schema()?)?);
+        let engine = runtime::Config { concurrency: config.engine.concurrency as usize, ..runtime::Config::default() };
+        let builder = Builder::new(store.clone(), key.derive(Purpose::TaskTokens), engine);
+        let settings = settings::of(config, url);
+        let mut ports = Ports::embedded(builder.store(), receipts(&config.data)?, &settings);
+        if let Some(smtp) = Smtp::new(config)? {
+            ports.mailer = Some(Arc::new(smtp));
+        }
+        let app = App::open(ports, Secrets::new(&key.derive(Purpose::Application)), settings).await?;
+        let builder = adapter::functions(builder, app.functions());
+        let builder = adapter::consumers(builder, app.consumers());
+        let engine = Arc::new(builder.build());
+        Ok(Backend { app, engine, store })
+    }
+
+    /// Gives the engine its flows, and lets it work.
+    async fn start(&self, config: &Config, extras: Extras) -> Result<(), Failure> {
+        let mut all = vec![(app::ORDER_FLOW_NAME.to_owned(), app::ORDER_FLOW.to_owned())];
+        if extras.bench {
+            all.push((app::BENCH_FLOW_NAME.to_owned(), app::BENCH_FLOW.to_owned()));
+        }
+        if !config.flows.as_os_str().is_empty() {
+            all.extend(flows::read(&config.flows)?);
+        }
+        for (name, text) in all {
+            let text = flows::fill(&name, &text, &self.app)?;
+            self.engine.register_flow(&name, &text).await.map_err(|error| {
+                let error = anyhow::Error::from(error).context(format!("the flow `{name}` cannot be used"));
+                Failure { kind: Kind::Usage, error }
+            })?;
+        }
+        if extras.sample {
+            self.app.seed_catalogue().await.map_err(anyhow::Error::from)?;
+        }
+        self.engine.start().await.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))
+    }
+}
+
 /// A running server.
 pub(crate) struct Server {
+    pub(crate) backend: Backend,
     address: SocketAddr,
     shutdown: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
+    grace: std::time::Duration,
 }
 
 impl Server {
-    /// Opens the store, starts the engine, listens.
-    pub(crate) async fn start(config: &Config, _: &cli::Serve) -> Result<Server, Failure> {
+    /// Listens, opens the store, starts the engine, answers.
+    pub(crate) async fn start(config: &Config, extras: Extras) -> Result<Server, Failure> {
         refuse_public(config.listen)?;
         let listener = TcpListener::bind(config.listen).await.map_err(|e| {
-            let problem = format!(
-                "cannot listen on {}: {e}; `--listen 127.0.0.1:0` picks a free port",
-                config.listen
-            );
+            let problem = format!("cannot listen on {}: {e}; `--listen 127.0.0.1:0` picks a free port", config.listen);
             Failure::new(Kind::Unavailable, problem)
         })?;
-        std::fs::create_dir_all(&config.data).map_err(|e| {
-            let problem = format!("cannot make the data folder `{}`: {e}", config.data.display());
-            Failure::new(Kind::Unavailable, problem)
-        })?;
-        let key = MasterKey::open(&config.keys.file, &config.data)?;
-        let _ = key.derive(Purpose::Tracking);
         let address = listener.local_addr()?;
-        let gateway = Gateway {
+        let url = format!("http://{address}");
+        let backend = Backend::open(config, &url).await?;
+        backend.start(config, extras).await?;
+        backend.app.set_callback_base(&url);
+        let options = gateway::Options {
             version: env!("CARGO_PKG_VERSION"),
+            backlog: config.engine.backlog as usize,
+            bench: extras.bench,
         };
+        let gateway = Gateway::new(backend.app.clone(), backend.engine.clone(), options);
         let (shutdown, stopped) = oneshot::channel::<()>();
-        let serving = gateway::serve(listener, gateway::router(gateway), limits(config), async {
+        let serving = gateway::serve(listener, gateway::router(gateway), settings::limits(config), async {
             // An error means that the handle was dropped: then stop as well.
             let _ = stopped.await;
         });
         Ok(Server {
+            backend,
             address,
             shutdown,
             serving: tokio::spawn(serving),
+            grace: config.limits.shutdown_time.std(),
         })
     }
 
@@ -63,17 +136,20 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Returns only if the server cannot go on, with the reason.
-    pub(crate) async fn failed(&self) -> String {
-        std::future::pending().await
+    /// Resolves only if the store gives up, with the reason: then the process must end; a restart recovers.
+    pub(crate) fn failed(&self) -> impl Future<Output = Arc<str>> + 'static {
+        let store = self.backend.store.clone();
+        async move { store.failed().await }
     }
 
-    /// Takes no new requests, finishes those in work, makes everything durable.
+    /// Takes no new requests, finishes those in work, lets the engine come to rest, makes everything durable.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         // An error means that it has stopped already.
         let _ = self.shutdown.send(());
         self.serving.await.map_err(anyhow::Error::from)??;
-        Ok(())
+        let stopped = self.backend.engine.stop(self.grace).await;
+        stopped.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))?;
+        Ok(self.backend.store.flush().await?)
     }
 }
 
@@ -88,13 +164,19 @@ fn refuse_public(listen: SocketAddr) -> Result<(), Failure> {
     }
 }
 
-fn limits(config: &Config) -> Limits {
-    let limits = &config.limits;
-    Limits {
-        body_bytes: limits.body_bytes,
-        request_time: limits.request_time.std(),
-        requests: limits.requests,
-        streams: limits.streams,
-        shutdown_time: limits.shutdown_time.std(),
-    }
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)
+        .map_err(|e| Failure::new(Kind::Unavailable, format!("cannot make the folder `{}`: {e}", folder.display())))
+}
+
+fn receipts(data: &Path) -> Result<Arc<LocalFileSystem>, Failure> {
+    let folder = data.join("receipts");
+    make_folder(&folder)?;
+    let files = LocalFileSystem::new_with_prefix(&folder).map_err(anyhow::Error::from)?;
+    Ok(Arc::new(files.with_fsync(true)))
+}
+
+fn schema() -> Result<Schema, Failure> {
+    let tables = app::tables().into_iter().chain(runtime::tables()).collect();
+    Ok(Schema::new(app::SCHEMA_VERSION, tables).map_err(anyhow::Error::from)?)
 }

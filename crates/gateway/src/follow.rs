@@ -41,11 +41,7 @@ impl Followers {
         let changed = Arc::new(Notify::new());
         let mut orders = self.0.orders.lock();
         orders.entry(order_id.to_owned()).or_default().push(changed.clone());
-        Follower {
-            state: self.0.clone(),
-            order_id: order_id.to_owned(),
-            changed,
-        }
+        Follower { state: self.0.clone(), order_id: order_id.to_owned(), changed }
     }
 
     /// Watches all orders, in portions of encoded events.
@@ -85,11 +81,8 @@ impl Followers {
 }
 
 fn encode(change: &OrderChange) -> Bytes {
-    let event = Event {
-        id: change.revision,
-        name: "order",
-        data: serde_json::to_vec(change).unwrap_or_default().into(),
-    };
+    let event =
+        Event { id: change.revision, name: "order", data: serde_json::to_vec(change).unwrap_or_default().into() };
     event.encode()
 }
 
@@ -138,11 +131,7 @@ pub(crate) async fn order(app: App, first: OrderView, mut seen: i64, follower: F
         if order.revision > seen {
             seen = order.revision;
             let data = serde_json::to_vec(&order).unwrap_or_default().into();
-            let event = Event {
-                id: seen,
-                name: "order",
-                data,
-            };
+            let event = Event { id: seen, name: "order", data };
             if sink.send(event.encode()).is_err() {
                 return;
             }

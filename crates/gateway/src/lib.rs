@@ -8,8 +8,11 @@ mod follow;
 mod http;
 mod routes;
 
+use std::sync::Arc;
+
 use app::App;
 use axum::Router;
+use runtime::Runtime;
 use utoipa::OpenApi;
 
 use follow::Followers;
@@ -21,26 +24,41 @@ pub use http::{Limits, serve};
 #[derive(Clone)]
 pub struct Gateway {
     app: App,
+    engine: Arc<Runtime>,
     followers: Followers,
-    version: &'static str,
+    options: Options,
+}
+
+/// How the gateway behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// This program's version.
+    pub version: &'static str,
+    /// Orders that may wait for the engine; more are answered 503.
+    pub backlog: usize,
+    /// Whether the routes of the benchmark are there.
+    pub bench: bool,
 }
 
 impl Gateway {
-    /// Over the use cases. Needs a Tokio runtime: one task hears of all changes, until the application is gone.
+    /// Over the use cases and the engine. Needs a Tokio runtime: one task hears of all changes, until the application is
+    /// gone.
     #[must_use]
-    pub fn new(app: App, version: &'static str) -> Gateway {
+    pub fn new(app: App, engine: Arc<Runtime>, options: Options) -> Gateway {
         let followers = Followers::default();
         tokio::spawn(followers.clone().run(app.changes()));
-        Gateway {
-            app,
-            followers,
-            version,
-        }
+        Gateway { app, engine, followers, options }
     }
 
-    /// Lets one more order in, or says honestly that the engine is too far behind. Answers its backlog.
+    /// Lets one more order in and answers the engine's backlog, or says honestly that it is too far behind.
     fn admit(&self) -> Result<u64, Problem> {
-        Ok(0)
+        let backlog = self.engine.backlog();
+        match backlog < self.options.backlog {
+            true => Ok(backlog as u64),
+            false => Err(Problem::overloaded(&format!(
+                "{backlog} orders wait for the engine already; try again a little later"
+            ))),
+        }
     }
 }
 
@@ -67,7 +85,11 @@ struct Document;
 
 /// All routes.
 pub fn router(gateway: Gateway) -> Router {
-    let (router, document) = described(gateway.version);
+    let (router, document) = described(gateway.options.version);
+    let router = match gateway.options.bench {
+        true => router.merge(routes::bench::routes()),
+        false => router,
+    };
     router
         .merge(docs::routes(document))
         .fallback(http::page)

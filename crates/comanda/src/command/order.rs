@@ -110,14 +110,9 @@ async fn pay(client: &Client, id: &str, method: &str, output: Output) -> Result<
 
 async fn cancel(client: &Client, id: &str, reason: &str, output: Output) -> Result<(), Failure> {
     let view: Value = client.get(&path(id, "")).await?;
-    let revision = format!(
-        "\"{}\"",
-        view.get("revision").and_then(Value::as_i64).unwrap_or_default()
-    );
+    let revision = format!("\"{}\"", view.get("revision").and_then(Value::as_i64).unwrap_or_default());
     let body = json!({"reason": reason});
-    let view: Value = client
-        .post(&path(id, "/cancel"), &body, &[("If-Match", &revision)])
-        .await?;
+    let view: Value = client.post(&path(id, "/cancel"), &body, &[("If-Match", &revision)]).await?;
     output.say(&view, describe(&view)?)
 }
 
@@ -130,13 +125,7 @@ async fn list(client: &Client, status: Option<&str>, limit: u32, output: Output)
         let order: Order = serde_json::from_value(item).map_err(anyhow::Error::from)?;
         let total = money(order.total, &order.currency);
         // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{:>8}  {}  {:<16} {total:>14}",
-            order.number.to_string(),
-            order.order_id,
-            order.status
-        );
+        let _ = writeln!(text, "{:>8}  {}  {:<16} {total:>14}", order.number.to_string(), order.order_id, order.status);
     }
     output.say(&page, if text.is_empty() { "No orders.".into() } else { text })
 }
@@ -144,30 +133,16 @@ async fn list(client: &Client, status: Option<&str>, limit: u32, output: Output)
 fn describe(view: &Value) -> Result<String, Failure> {
     let order: Order = serde_json::from_value(view.clone()).map_err(anyhow::Error::from)?;
     let total = money(order.total, &order.currency);
-    let mut text = format!(
-        "Order {} ({}): {}, {total}\n",
-        order.number, order.order_id, order.status
-    );
+    let mut text = format!("Order {} ({}): {}, {total}\n", order.number, order.order_id, order.status);
     let entries = |key: &str| view.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let field = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     for line in entries("lines") {
         let quantity = line.get("quantity").and_then(Value::as_i64).unwrap_or_default();
         let total = line.get("total").and_then(Value::as_i64).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "  {quantity} x {:<32} {:>12}",
-            field(&line, "name"),
-            money(total, &order.currency)
-        );
+        let _ = writeln!(text, "  {quantity} x {:<32} {:>12}", field(&line, "name"), money(total, &order.currency));
     }
     for entry in entries("timeline") {
-        let _ = writeln!(
-            text,
-            "  {}  {} {}",
-            field(&entry, "at"),
-            field(&entry, "status"),
-            field(&entry, "detail")
-        );
+        let _ = writeln!(text, "  {}  {} {}", field(&entry, "at"), field(&entry, "status"), field(&entry, "detail"));
     }
     Ok(text)
 }

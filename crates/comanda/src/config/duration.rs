@@ -55,9 +55,7 @@ impl std::str::FromStr for Duration {
     fn from_str(text: &str) -> Result<Duration, String> {
         match text.parse::<SignedDuration>() {
             Ok(span) if !span.is_negative() => Ok(Duration(span)),
-            _ => Err(format!(
-                "`{text}` is no duration; write for example `15m`, `90s` or `400ms`"
-            )),
+            _ => Err(format!("`{text}` is no duration; write for example `15m`, `90s` or `400ms`")),
         }
     }
 }

@@ -42,24 +42,28 @@ pub(crate) struct Config {
 pub(crate) struct Merchant {
     /// The name on receipts and mails.
     pub(crate) name: String,
-    /// ISO 4217.
+    /// The tax number (CNPJ, VAT number) on receipts.
+    pub(crate) tax_id: String,
+    /// The address on receipts, in one line.
+    pub(crate) address: String,
+    /// Of all prices: BRL, USD or EUR.
     pub(crate) currency: String,
     /// An IANA time zone, such as `America/Sao_Paulo`.
     pub(crate) time_zone: String,
-    /// When the business day ends, after local midnight: `HH:MM`.
-    pub(crate) cut_off: String,
-    /// The language of customers who name none: `en` or `pt-BR`.
-    pub(crate) locale: String,
 }
 
-/// How long orders wait.
+/// The rules of orders.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Order {
-    /// How long a customer may take to pay; then the order expires.
+    /// How long a customer may take to pay; then the order expires and its stock is free again.
     pub(crate) payment_deadline: Duration,
-    /// How long stock stays reserved for an order; at least the payment deadline.
-    pub(crate) reservation: Duration,
+    /// How often a customer may try to pay.
+    pub(crate) payment_attempts: u32,
+    /// What a courier costs, in minor units.
+    pub(crate) delivery_fee: i64,
+    /// How long the link to a receipt works.
+    pub(crate) receipt_link: Duration,
 }
 
 /// How much the engine takes on.
@@ -87,16 +91,20 @@ pub(crate) struct Smtp {
     pub(crate) security: String,
 }
 
-/// The delays of the simulated payment provider, courier and kitchen.
+/// The delays of the simulated payment provider and courier.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Simulator {
     /// Between a payment request and its webhook.
-    pub(crate) payment: Duration,
-    /// Of the webhook of the card that is late on purpose.
+    pub(crate) webhook: Duration,
+    /// The same for the card that is late on purpose.
     pub(crate) late_webhook: Duration,
-    /// Between the kitchen's hand-over and the courier's confirmation.
-    pub(crate) courier: Duration,
+    /// Until a Pix is paid.
+    pub(crate) pix: Duration,
+    /// Until the courier has picked an order up.
+    pub(crate) courier_pick_up: Duration,
+    /// From there to the customer.
+    pub(crate) courier_delivery: Duration,
 }
 
 /// What one client, and all together, may ask for.
@@ -132,20 +140,19 @@ impl Default for Config {
             public_url: String::new(),
             flows: PathBuf::new(),
             merchant: Merchant {
-                name: "Comanda".into(),
+                name: "Lancheria Comanda".into(),
+                tax_id: "12.345.678/0001-95".into(),
+                address: "Rua da Praia, 100, Centro, Porto Alegre, RS".into(),
                 currency: "BRL".into(),
                 time_zone: "America/Sao_Paulo".into(),
-                cut_off: "04:00".into(),
-                locale: "pt-BR".into(),
             },
             order: Order {
                 payment_deadline: Duration::minutes(15),
-                reservation: Duration::minutes(20),
+                payment_attempts: 5,
+                delivery_fee: 800,
+                receipt_link: Duration::minutes(15),
             },
-            engine: Engine {
-                concurrency: 256,
-                backlog: 100_000,
-            },
+            engine: Engine { concurrency: 512, backlog: 100_000 },
             smtp: Smtp {
                 host: String::new(),
                 port: 587,
@@ -155,9 +162,11 @@ impl Default for Config {
                 security: "starttls".into(),
             },
             simulator: Simulator {
-                payment: Duration::milliseconds(400),
+                webhook: Duration::milliseconds(400),
                 late_webhook: Duration::seconds(20),
-                courier: Duration::seconds(5),
+                pix: Duration::seconds(5),
+                courier_pick_up: Duration::seconds(5),
+                courier_delivery: Duration::seconds(10),
             },
             limits: Limits {
                 body_bytes: 256 * 1024,
@@ -192,17 +201,12 @@ impl Config {
         let (second, day) = (Duration::seconds(1), Duration::hours(24));
         none()
             .or_else(|| one_of("smtp.security", &self.smtp.security, &["starttls", "tls", "none"]))
-            .or_else(|| one_of("merchant.locale", &self.merchant.locale, &["en", "pt-BR"]))
-            .or_else(|| self.merchant_problem())
+            .or_else(|| one_of("merchant.currency", &self.merchant.currency, &["BRL", "USD", "EUR"]))
+            .or_else(|| self.time_zone_problem())
             .or_else(|| lasts("order.payment_deadline", self.order.payment_deadline, second, day))
-            .or_else(|| {
-                lasts(
-                    "order.reservation",
-                    self.order.reservation,
-                    self.order.payment_deadline,
-                    day,
-                )
-            })
+            .or_else(|| lasts("order.receipt_link", self.order.receipt_link, second, day))
+            .or_else(|| within("order.payment_attempts", self.order.payment_attempts.into(), 1, 100))
+            .or_else(|| within("order.delivery_fee", self.order.delivery_fee.unsigned_abs(), 0, 100_000_000))
             .or_else(|| within("engine.concurrency", self.engine.concurrency.into(), 1, 65_536))
             .or_else(|| within("engine.backlog", self.engine.backlog.into(), 1, 10_000_000))
             .or_else(|| within("limits.body_bytes", self.limits.body_bytes as u64, 4096, 4 << 20))
@@ -226,30 +230,9 @@ impl Config {
             })
     }
 
-    fn merchant_problem(&self) -> Option<(&'static str, String)> {
-        let Merchant {
-            currency,
-            time_zone,
-            cut_off,
-            ..
-        } = &self.merchant;
-        if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
-            return Some((
-                "merchant.currency",
-                format!("`{currency}` is no ISO 4217 code; write for example `BRL`"),
-            ));
-        }
-        if jiff::tz::TimeZone::get(time_zone).is_err() {
-            let problem = format!("`{time_zone}` is no IANA time zone; write for example `America/Sao_Paulo`");
-            return Some(("merchant.time_zone", problem));
-        }
-        let hours_minutes = |t: &str| t.len() == 5 && t.parse::<jiff::civil::Time>().is_ok();
-        if !hours_minutes(cut_off) {
-            return Some((
-                "merchant.cut_off",
-                format!("`{cut_off}` is no time of day; write for example `04:00`"),
-            ));
-        }
-        None
+    fn time_zone_problem(&self) -> Option<(&'static str, String)> {
+        let zone = &self.merchant.time_zone;
+        let problem = || format!("`{zone}` is no IANA time zone; write for example `America/Sao_Paulo`");
+        jiff::tz::TimeZone::get(zone).err().map(|_| ("merchant.time_zone", problem()))
     }
 }

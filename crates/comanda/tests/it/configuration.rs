@@ -5,23 +5,11 @@ use crate::start::{check, comanda, run};
 #[test]
 fn the_configuration_in_force_is_shown_with_its_sources() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(
-        folder.path().join("comanda.toml"),
-        "[merchant]\nname = \"Lanche da Ana\"\n",
-    )
-    .unwrap();
+    std::fs::write(folder.path().join("comanda.toml"), "[merchant]\nname = \"Lanche da Ana\"\n").unwrap();
     check(folder.path(), &["config"], 0, "merchant.name = \"Lanche da Ana\"");
     check(folder.path(), &["config"], 0, "# comanda.toml:2");
-    check(
-        folder.path(),
-        &["config", "--set", "engine.concurrency=3"],
-        0,
-        "# --set",
-    );
-    let output = comanda(folder.path(), &["config", "--json"])
-        .env("COMANDA_SMTP_PASSWORD", "secret")
-        .output()
-        .unwrap();
+    check(folder.path(), &["config", "--set", "engine.concurrency=3"], 0, "# --set");
+    let output = comanda(folder.path(), &["config", "--json"]).env("COMANDA_SMTP_PASSWORD", "secret").output().unwrap();
     let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(all["smtp.password"]["value"], "(hidden)");
     assert_eq!(all["smtp.password"]["source"], "COMANDA_SMTP_PASSWORD");
@@ -31,19 +19,9 @@ fn the_configuration_in_force_is_shown_with_its_sources() {
 fn mistakes_end_with_code_2_and_the_cure() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    check(
-        folder,
-        &["config", "--set", "order.payment_dedline=5m"],
-        2,
-        "did you mean `order.payment_deadline`?",
-    );
+    check(folder, &["config", "--set", "order.payment_dedline=5m"], 2, "did you mean `order.payment_deadline`?");
     check(folder, &["config", "--set", "listen"], 2, "write KEY=VALUE");
-    check(
-        folder,
-        &["config", "--config", "absent.toml"],
-        2,
-        "cannot read `absent.toml`",
-    );
+    check(folder, &["config", "--config", "absent.toml"], 2, "cannot read `absent.toml`");
     check(folder, &["serve", "--listen", "0.0.0.0:0"], 2, "only loopback");
     check(folder, &["serve", "--log", "a=b=c"], 2, "is no filter");
     check(folder, &["ordr"], 2, "order");

@@ -18,21 +18,11 @@ fn a_busy_port_and_a_bad_folder_are_clear_errors() {
     let address = server.url.trim_start_matches("http://").to_owned();
     check(folder.path(), &["serve", "--listen", &address], 5, "cannot listen on");
     std::fs::write(folder.path().join("data"), "a file").unwrap();
-    check(
-        folder.path(),
-        &["serve", "--listen", "127.0.0.1:0"],
-        5,
-        "cannot make the data folder `data`",
-    );
+    check(folder.path(), &["serve", "--listen", "127.0.0.1:0"], 5, "cannot make the data folder `data`");
 }
 
 #[test]
 fn a_server_that_is_not_there_is_code_5() {
     let folder = tempfile::tempdir().unwrap();
-    check(
-        folder.path(),
-        &["order", "list", "--server", "http://127.0.0.1:1"],
-        5,
-        "is `comanda serve` running?",
-    );
+    check(folder.path(), &["order", "list", "--server", "http://127.0.0.1:1"], 5, "is `comanda serve` running?");
 }

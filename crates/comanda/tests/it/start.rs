@@ -26,11 +26,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
 #[track_caller]
 pub(crate) fn check(folder: &Path, arguments: &[&str], code: i32, says: &str) {
     let output = run(folder, arguments);
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{text}");
     assert!(text.contains(says), "{text}");
 }
@@ -53,9 +49,7 @@ impl Server {
         let mut command = comanda(folder.path(), &all);
         let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no start: `{line}`"));
         let url = started["listening"].as_str().unwrap().to_owned();
         Server { folder, url, child }

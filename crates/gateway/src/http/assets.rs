@@ -32,11 +32,7 @@ const ABSENT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Co
 pub(crate) async fn page(request: Request) -> Response {
     let readable = matches!(*request.method(), Method::GET | Method::HEAD);
     let path = request.uri().path();
-    let path = if path == "/" || is_view(path) {
-        "/index.html"
-    } else {
-        path
-    };
+    let path = if path == "/" || is_view(path) { "/index.html" } else { path };
     match FILES.iter().find(|file| file.path == path) {
         Some(file) if readable => file.answer(request.headers()),
         None if readable && path == "/index.html" => {
@@ -47,10 +43,7 @@ pub(crate) async fn page(request: Request) -> Response {
 }
 
 fn is_view(path: &str) -> bool {
-    let inside = |view: &str| {
-        path.strip_prefix(view)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
+    let inside = |view: &str| path.strip_prefix(view).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     VIEWS.iter().any(|view| inside(view))
 }
 
@@ -63,9 +56,7 @@ impl File {
         let mut response = if if_none_match(headers, self.etag) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
-            let accepted = headers
-                .get(header::ACCEPT_ENCODING)
-                .and_then(|value| value.to_str().ok());
+            let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
             let zipped = self.gzip.filter(|_| accepted.is_some_and(|a| a.contains("gzip")));
             let mut response = Response::new(Body::from(Bytes::from_static(zipped.unwrap_or(self.plain))));
             if zipped.is_some() {

@@ -33,11 +33,7 @@ pub(crate) async fn read(request: Request) -> Result<Bytes, Problem> {
     let body = collect(request.into_body(), limits.body_bytes);
     match tokio::time::timeout(limits.request_time / 2, body).await {
         Ok(bytes) => bytes,
-        Err(_) => Err(Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "request-timeout",
-            "the body did not arrive in time",
-        )),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", "the body did not arrive in time")),
     }
 }
 
@@ -49,11 +45,7 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
             "body-too-large",
             format!("the body has more than {limit} bytes"),
         )),
-        Err(_) => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "bad-request",
-            "the body could not be read to its end",
-        )),
+        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "bad-request", "the body could not be read to its end")),
     }
 }
 
@@ -89,9 +81,7 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     match cause.classify() {
         serde_json::error::Category::Data => {
             let text = cause.to_string();
-            let detail = text
-                .rsplit_once(" at line ")
-                .map_or(text.as_str(), |(before, _)| before);
+            let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before);
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", detail).at(pointer(error.path()))
         }
         _ => Problem::new(StatusCode::BAD_REQUEST, "invalid-json", cause.to_string()),
@@ -158,14 +148,8 @@ mod tests {
         assert!(shown.contains(&format!("code: {code:?}")), "{shown}");
         assert!(shown.contains(detail), "{shown}");
         assert!(
-            shown.contains(&format!(
-                "pointer: {}",
-                if at.is_empty() {
-                    "None".into()
-                } else {
-                    format!("Some({at:?})")
-                }
-            )),
+            shown
+                .contains(&format!("pointer: {}", if at.is_empty() { "None".into() } else { format!("Some({at:?})") })),
             "{shown}"
         );
     }
@@ -178,18 +162,8 @@ mod tests {
             "floating point `1.5`, expected i64",
             "/lines/0/quantity",
         );
-        check(
-            r#"{"a/b":[{"quantity":1,"x":2}]}"#,
-            "invalid-body",
-            "unknown field `x`",
-            "/a~1b/0/x",
-        );
-        check(
-            r#"{"lines":[{}]}"#,
-            "invalid-body",
-            "missing field `quantity`",
-            "/lines/0",
-        );
+        check(r#"{"a/b":[{"quantity":1,"x":2}]}"#, "invalid-body", "unknown field `x`", "/a~1b/0/x");
+        check(r#"{"lines":[{}]}"#, "invalid-body", "missing field `quantity`", "/lines/0");
         check("{", "invalid-json", "EOF while parsing", "");
         check("{} x", "invalid-json", "after the end", "");
     }

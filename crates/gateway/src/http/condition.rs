@@ -39,9 +39,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 pub(crate) fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
     let sent = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     sent.is_some_and(|sent| {
-        sent.split(',')
-            .map(|tag| tag.trim().trim_start_matches("W/"))
-            .any(|tag| tag == "*" || tag == etag)
+        sent.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
     })
 }
 

@@ -60,13 +60,7 @@ pub(crate) const CATALOGUE: &[(&str, &str)] = &[
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem {
-            status,
-            code,
-            detail: detail.into(),
-            pointer: None,
-            retry_after_s: None,
-        }
+        Problem { status, code, detail: detail.into(), pointer: None, retry_after_s: None }
     }
 
     /// With the place in the body, as a JSON pointer.
@@ -129,10 +123,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&wire).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());

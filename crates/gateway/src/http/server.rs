@@ -127,10 +127,7 @@ pub async fn serve(
     }
     drop(listener);
     let _ = closing.send(true);
-    if tokio::time::timeout(limits.shutdown_time, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(limits.shutdown_time, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still in work when the time for a shutdown was over");
     }
     Ok(())
@@ -176,9 +173,7 @@ impl Handler {
             Ok(Err(never)) => match never {},
             Err(_) => {
                 let detail = "the server did not finish in time; a request with an idempotency key can be repeated";
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail)
-                    .retry_after(2)
-                    .into_response()
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", detail).retry_after(2).into_response()
             }
         })
     }

@@ -70,11 +70,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Opening {
         let streams = parts.extensions.get::<Streams>();
         let closing = parts.extensions.get::<Closing>().cloned();
         match (streams, closing) {
-            (Some(streams), Some(closing)) => Ok(Opening {
-                place: streams.enter()?,
-                closing,
-                last_event_id,
-            }),
+            (Some(streams), Some(closing)) => Ok(Opening { place: streams.enter()?, closing, last_event_id }),
             _ => Err(Problem::overloaded("this server does not stream events")),
         }
     }

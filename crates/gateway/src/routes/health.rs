@@ -22,10 +22,7 @@ struct Health {
 /// Whether the process lives
 #[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, description = "it does", body = Health)))]
 async fn healthz(State(gateway): State<Gateway>) -> Reply {
-    Reply::ok(&Health {
-        status: "ok",
-        version: gateway.version,
-    })
+    Reply::ok(&Health { status: "ok", version: gateway.options.version })
 }
 
 /// Whether the server can take orders

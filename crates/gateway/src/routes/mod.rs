@@ -1,7 +1,10 @@
 //! The routes, a resource a file.
 
+pub(crate) mod bench;
 mod catalogue;
 mod deliveries;
+mod engine;
+mod executions;
 mod health;
 mod kitchen;
 mod mailbox;
@@ -40,10 +43,7 @@ use resource;
 
 impl Resource {
     fn new(document: OpenApi) -> Resource {
-        Resource {
-            router: Router::new(),
-            document,
-        }
+        Resource { router: Router::new(), document }
     }
 
     fn mount<H: Handler<T, Gateway>, T: 'static>(mut self, name: &str, handler: H) -> Resource {
@@ -80,6 +80,8 @@ pub(crate) fn all(document: &mut OpenApi) -> Router<Gateway> {
         catalogue::resource(),
         receipts::resource(),
         mailbox::resource(),
+        engine::resource(),
+        executions::resource(),
         stats::resource(),
         health::resource(),
     ];

@@ -60,10 +60,7 @@ async fn place_order(
     let backlog = gateway.admit()?;
     let placed = gateway.app.place_order(command, key.0.as_deref()).await?;
     let location = format!("/v1/orders/{}", placed.order.order_id);
-    let accepted = Accepted {
-        order: placed.order,
-        engine: Load { backlog },
-    };
+    let accepted = Accepted { order: placed.order, engine: Load { backlog } };
     let reply = Reply::json(StatusCode::CREATED, &accepted).header(header::LOCATION, &location);
     Ok(match placed.replayed {
         true => reply.header(REPLAYED, "true"),
@@ -104,11 +101,7 @@ struct Listing {
 
 impl Listing {
     fn open(self) -> Result<ListOrders, Problem> {
-        Ok(ListOrders {
-            status: self.status,
-            cursor: Cursor::open(self.cursor.as_deref())?,
-            limit: self.limit,
-        })
+        Ok(ListOrders { status: self.status, cursor: Cursor::open(self.cursor.as_deref())?, limit: self.limit })
     }
 }
 

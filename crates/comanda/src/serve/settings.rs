@@ -1,0 +1,55 @@
+//! From the configuration to the settings of the parts.
+
+use app::{CourierSettings, Settings, SimulatorSettings};
+use domain::Currency;
+use domain::receipt::Merchant;
+use gateway::Limits;
+
+use crate::config::Config;
+
+/// The settings of the use cases.
+pub(crate) fn of(config: &Config, url: &str) -> Settings {
+    let defaults = Settings::default();
+    let merchant = &config.merchant;
+    Settings {
+        merchant: Merchant {
+            name: merchant.name.clone(),
+            tax_id: merchant.tax_id.clone(),
+            address: merchant.address.clone(),
+        },
+        time_zone: merchant.time_zone.clone(),
+        currency: Currency::from_code(&merchant.currency).unwrap_or(defaults.currency),
+        delivery_fee: config.order.delivery_fee,
+        payment_window_ms: config.order.payment_deadline.as_ms(),
+        max_payment_attempts: config.order.payment_attempts.into(),
+        receipt_link_ms: config.order.receipt_link.as_ms(),
+        public_url: match config.public_url.as_str() {
+            "" => url.to_owned(),
+            public => public.trim_end_matches('/').to_owned(),
+        },
+        mail_from: config.smtp.from.clone(),
+        simulator: SimulatorSettings {
+            webhook_delay_ms: config.simulator.webhook.as_ms(),
+            late_webhook_ms: config.simulator.late_webhook.as_ms(),
+            pix_paid_after_ms: Some(config.simulator.pix.as_ms()),
+        },
+        courier: CourierSettings {
+            simulated: true,
+            pick_up_after_ms: config.simulator.courier_pick_up.as_ms(),
+            deliver_after_ms: config.simulator.courier_delivery.as_ms(),
+        },
+        ..defaults
+    }
+}
+
+/// The limits of the HTTP server.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        body_bytes: limits.body_bytes,
+        request_time: limits.request_time.std(),
+        requests: limits.requests,
+        streams: limits.streams,
+        shutdown_time: limits.shutdown_time.std(),
+    }
+}
