@@ -36,3 +36,20 @@ need_build_tools() {
 
 # Folder in which cargo puts what it builds.
 target_folder() { echo "${CARGO_TARGET_DIR:-target}"; }
+
+# start_server BINARY ARGUMENT...: starts a server on a free port and a data folder of its own; it stops with this
+# script. Sets `url` and `log`.
+start_server() {
+    local bin=$1
+    shift
+    server_folder=$(mktemp -d)
+    log="$server_folder/log"
+    "$bin" --json serve --listen 127.0.0.1:0 --data "$server_folder/data" "$@" >"$server_folder/out" 2>"$log" &
+    server=$!
+    trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null; rm -rf "$server_folder"' EXIT
+    until [ -s "$server_folder/out" ]; do
+        kill -0 "$server" 2>/dev/null || { cat "$log" >&2; die 'the server did not start'; }
+        sleep 0.05
+    done
+    url=$(node -p 'JSON.parse(require("fs").readFileSync(0, "utf8").split("\n")[0]).listening' <"$server_folder/out")
+}

@@ -79,6 +79,9 @@ pub(crate) enum Command {
     },
     /// Measure complete orders per second against a server of its own
     Bench(Bench),
+    /// Print what a benchmark left in the data folder
+    #[command(hide = true)]
+    BenchVerify,
     /// Show the configuration in force, and where each value came from
     Config,
     /// Print the OpenAPI document
@@ -226,4 +229,10 @@ pub(crate) struct Bench {
     /// How long to measure
     #[arg(long = "for", value_name = "TIME", default_value = "10s")]
     pub(crate) time: Duration,
+    /// Orders to store before anything is measured
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) stored: u64,
+    /// Replays the same orders
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
 }

@@ -41,9 +41,9 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         let listen = serve.listen.iter().map(|listen| ("listen".into(), listen.clone(), "--listen".into()));
         flags.values.extend(listen);
     }
-    if let (Command::Demo(_), None) = (&cli.command, &cli.global.data) {
-        let folder = std::env::temp_dir().join(format!("comanda-demo-{}", std::process::id()));
-        flags.values.push(("data".into(), folder.display().to_string(), "demo".into()));
+    if let (Command::Demo(_) | Command::Bench(_), None) = (&cli.command, &cli.global.data) {
+        let folder = std::env::temp_dir().join(format!("comanda-{}", std::process::id()));
+        flags.values.push(("data".into(), folder.display().to_string(), "a folder of its own".into()));
     }
     let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let effective = config::load(&flags, variables)?;
@@ -56,6 +56,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Audit(arguments) => wait(command::audit::run(config, &arguments, output)),
         Command::Backup { file } => command::backup::run(config, &file, output),
         Command::Bench(arguments) => wait(command::bench::run(config, &arguments, output)),
+        Command::BenchVerify => wait(command::bench::verify(config, output)),
         Command::Config => command::config::run(&effective, output),
         Command::Openapi => command::openapi::run(output),
     }

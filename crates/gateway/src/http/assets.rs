@@ -18,7 +18,7 @@ struct File {
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
 /// Paths that the page's own router knows; they are all the one HTML file.
-const VIEWS: &[&str] = &["/orders", "/kitchen", "/mailbox", "/catalogue", "/cart"];
+const VIEWS: &[&str] = &["/cart", "/orders", "/kitchen", "/mailbox"];
 /// Vite puts a digest into the names of these, so they never change.
 const IMMUTABLE: &str = "/assets/";
 
