@@ -7,50 +7,84 @@ use serde_json::{Map, Number, Value};
 
 use crate::limits;
 
-/// What [`measure`] found.
+/// How large a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Size {
+    /// Bytes of compact JSON.
+    pub(crate) bytes: usize,
+    /// How deep it nests; 0 for a scalar.
+    pub(crate) depth: usize,
+}
+
+/// Which limit a value exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Measure {
-    /// Within the limits; so many bytes of compact JSON.
-    Fits(usize),
-    /// More bytes than were allowed.
-    TooLarge,
+pub(crate) enum Excess {
+    Bytes,
     /// Deeper than [`limits::DATA_DEPTH`].
-    TooDeep,
+    Depth,
+}
+
+impl Size {
+    /// The size of an object or array with such a value at the end of `steps`, next to what `self` measures: an upper bound.
+    pub(crate) fn with(self, inner: Size, steps: &[Step]) -> Size {
+        let names: usize =
+            steps.iter().map(|step| if let Step::Key(key) = step { string_bytes(key) + 4 } else { 0 }).sum();
+        Size {
+            bytes: self.bytes.saturating_add(inner.bytes).saturating_add(names),
+            depth: self.depth.max(inner.depth + steps.len()),
+        }
+    }
+
+    /// Whether a value of this size may be a payload.
+    pub(crate) fn fits(self) -> bool {
+        self.bytes <= limits::PAYLOAD_BYTES && self.depth <= limits::DATA_DEPTH
+    }
 }
 
 /// The size of `value` as compact JSON, without writing it; stops once it exceeds `limit_bytes`.
-pub(crate) fn measure(value: &Value, limit_bytes: usize) -> Measure {
-    let mut bytes = 0;
-    if !within_depth(value, 0, &mut bytes, limit_bytes) {
-        return if bytes > limit_bytes { Measure::TooLarge } else { Measure::TooDeep };
-    }
-    if bytes > limit_bytes { Measure::TooLarge } else { Measure::Fits(bytes) }
+pub(crate) fn measure(value: &Value, limit_bytes: usize) -> Result<Size, Excess> {
+    let mut size = Size::default();
+    add(value, 0, &mut size, limit_bytes)?;
+    if size.bytes > limit_bytes { Err(Excess::Bytes) } else { Ok(size) }
 }
 
-fn within_depth(value: &Value, depth: usize, bytes: &mut usize, limit: usize) -> bool {
-    if depth > limits::DATA_DEPTH || *bytes > limit {
-        return false;
+fn add(value: &Value, depth: usize, size: &mut Size, limit: usize) -> Result<(), Excess> {
+    if size.bytes > limit {
+        return Err(Excess::Bytes);
     }
     match value {
-        Value::Null => *bytes += 4,
-        Value::Bool(b) => *bytes += if *b { 4 } else { 5 },
-        Value::Number(n) => *bytes += number_bytes(n),
-        Value::String(s) => *bytes += string_bytes(s),
+        Value::Null => size.bytes += 4,
+        Value::Bool(b) => size.bytes += if *b { 4 } else { 5 },
+        Value::Number(n) => size.bytes += number_bytes(n),
+        Value::String(s) => size.bytes += string_bytes(s),
         Value::Array(items) => {
-            *bytes += 2 + items.len().saturating_sub(1);
-            return items.iter().all(|item| within_depth(item, depth + 1, bytes, limit));
+            enter(depth, size)?;
+            size.bytes += 2 + items.len().saturating_sub(1);
+            for item in items {
+                add(item, depth + 1, size, limit)?;
+            }
         }
         Value::Object(map) => {
-            *bytes += 2 + map.len().saturating_sub(1);
+            enter(depth, size)?;
+            size.bytes += 2 + map.len().saturating_sub(1);
             for (key, item) in map {
-                *bytes += string_bytes(key) + 1;
-                if !within_depth(item, depth + 1, bytes, limit) {
-                    return false;
-                }
+                size.bytes += string_bytes(key) + 1;
+                add(item, depth + 1, size, limit)?;
             }
         }
     }
-    true
+    Ok(())
+}
+
+fn enter(depth: usize, size: &mut Size) -> Result<(), Excess> {
+    size.depth = size.depth.max(depth + 1);
+    if size.depth > limits::DATA_DEPTH { Err(Excess::Depth) } else { Ok(()) }
+}
+
+/// A value as compact JSON.
+pub(crate) fn text(value: &Value) -> String {
+    // Every value can be written: its keys are strings.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn number_bytes(n: &Number) -> usize {

@@ -30,3 +30,5 @@ pub const TEMPLATE_BYTES: usize = 16 * PAYLOAD_BYTES;
 pub const SCOPE_DEPTH: usize = 20;
 /// Most iterations of an inline Map that run at once.
 pub const INLINE_CONCURRENCY: usize = 40;
+/// Most bytes that the branches and items of one execution hold at once.
+pub const LIVE_BYTES: usize = 256 * PAYLOAD_BYTES;

@@ -43,6 +43,8 @@ pub struct Machine {
     last_event: u64,
     /// State transitions of items whose history is not part of this one.
     silent_steps: u64,
+    /// The sizes of all threads' data and collected results, to bound them together.
+    live_bytes: usize,
     started: bool,
     outcome: Option<Outcome>,
 }
@@ -81,6 +83,7 @@ impl Machine {
             draws: 0,
             last_event: 0,
             silent_steps: 0,
+            live_bytes: 0,
             started: false,
             outcome: None,
         }

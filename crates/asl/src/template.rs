@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::data::{self, Measure};
+use crate::data;
 use crate::environment::Environment;
 use crate::error::{DATA_LIMIT_EXCEEDED, Failure};
 use crate::intrinsic::Call;
@@ -172,8 +172,8 @@ impl Budget<'_> {
         if self.expressions <= WATCHED_EXPRESSIONS {
             return Ok(());
         }
-        if let Measure::Fits(bytes) = data::measure(value, limits::TEMPLATE_BYTES) {
-            *self.bytes += bytes;
+        if let Ok(size) = data::measure(value, limits::TEMPLATE_BYTES) {
+            *self.bytes += size.bytes;
             if *self.bytes <= limits::TEMPLATE_BYTES {
                 return Ok(());
             }

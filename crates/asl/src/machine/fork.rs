@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::run::{Run, Step, invalid_path, select, shown};
 use super::thread::{Fork, Item, Phase, Slot, Thread};
+use crate::data::{self, Size};
 use crate::definition::{Kind, MapState, Parallel, Seconds, State, Tolerance};
 use crate::environment::Environment;
-use crate::error::{EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure};
+use crate::error::{DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure};
 use crate::history::Details;
 use crate::limits;
 
@@ -26,16 +27,18 @@ impl<'a> Run<'a> {
         parallel: &'a Parallel,
     ) -> Result<Step, Failure> {
         let input = self.with_environment(thread, state, None, |env| {
-            let input = select(&state.input_path, "InputPath", env)?;
+            let input = select(&state.input_path, env)?;
             match &parallel.parameters {
                 Some(template) => template.evaluate(&env.with_input(&input)),
                 None => Ok(input.into_owned()),
             }
         })?;
+        let size = self.size_of(&input, state)?;
         self.note(thread, "ParallelStateStarted", || Details::None);
         let mut fork = Fork {
             running: BTreeMap::new(),
             results: vec![None; parallel.branches.len()],
+            size: Size { bytes: 2, depth: 0 },
             waiting: Vec::new().into_iter(),
             next: parallel.branches.len(),
             limit: parallel.branches.len(),
@@ -43,11 +46,12 @@ impl<'a> Run<'a> {
             failed: 0,
             tolerated: 0,
         };
+        self.reserve(size.bytes.saturating_mul(parallel.branches.len()))?;
         let last = parallel.branches.len().saturating_sub(1);
         let mut input = Some(input);
         for (index, scope) in parallel.branches.iter().enumerate() {
             let branch_input = if index == last { input.take() } else { input.clone() };
-            let child = self.child(slot, thread, *scope, index, branch_input.unwrap_or_default());
+            let child = self.child(slot, thread, *scope, index, branch_input.unwrap_or_default(), size);
             fork.running.insert(index, self.machine.spawn(child));
         }
         self.ready.extend(fork.running.values().rev());
@@ -55,9 +59,9 @@ impl<'a> Run<'a> {
         Ok(Step::Blocked)
     }
 
-    fn child(&self, slot: Slot, thread: &Thread, scope: usize, index: usize, input: Value) -> Thread {
+    fn child(&self, slot: Slot, thread: &Thread, scope: usize, index: usize, input: Value, size: Size) -> Thread {
         let start = self.definition.scope(scope).map_or(0, |scope| scope.start);
-        let mut child = Thread::new(scope, start, input);
+        let mut child = Thread::new(scope, start, input, size);
         child.parent = Some(slot);
         child.index = index;
         child.variables = thread.variables.inner();
@@ -75,7 +79,7 @@ impl<'a> Run<'a> {
         map: &'a MapState,
     ) -> Result<Step, Failure> {
         let (items, wanted) = self.with_environment(thread, state, None, |env| {
-            let input = select(&state.input_path, "InputPath", env)?;
+            let input = select(&state.input_path, env)?;
             let env = env.with_input(&input);
             Ok::<_, Failure>((items(map, &env)?, concurrency(map, &env)?))
         })?;
@@ -84,7 +88,7 @@ impl<'a> Run<'a> {
         let tolerated = match map.distributed {
             false => 0,
             true => self.with_environment(thread, state, None, |env| {
-                let input = select(&state.input_path, "InputPath", env)?;
+                let input = select(&state.input_path, env)?;
                 tolerated(map, length, &env.with_input(&input))
             })?,
         };
@@ -101,6 +105,7 @@ impl<'a> Run<'a> {
         let fork = Fork {
             running: BTreeMap::new(),
             results: vec![None; length],
+            size: Size { bytes: 2, depth: 0 },
             waiting: items.into_iter(),
             next: 0,
             limit,
@@ -146,11 +151,13 @@ impl<'a> Run<'a> {
         self.ready.extend(started.into_iter().rev());
         match &mut thread.phase {
             Phase::Forked(fork) if fork.running.is_empty() => {
+                let length = fork.results.len();
                 let results: Vec<Value> = std::mem::take(&mut fork.results).into_iter().flatten().collect();
-                let last_done = fork.last_done;
+                let (last_done, size) = (fork.last_done, fork.size);
                 thread.phase = Phase::Ready;
+                self.release(size.bytes - 2);
                 self.map_done(thread, map, last_done);
-                Ok(self.succeeded(slot, thread, state, Value::Array(results)))
+                Ok(self.succeeded(slot, thread, state, Value::Array(results), Some(listed(size, length))))
             }
             _ => Ok(Step::Blocked),
         }
@@ -179,7 +186,7 @@ impl<'a> Run<'a> {
         value: Value,
         previous: u64,
     ) -> Result<Thread, Failure> {
-        let mut child = self.child(slot, thread, map.processor, index, Value::Null);
+        let mut child = self.child(slot, thread, map.processor, index, Value::Null, Size::default());
         child.silent = thread.silent || map.distributed;
         child.last_event = previous;
         if !child.silent {
@@ -201,7 +208,7 @@ impl<'a> Run<'a> {
                 child.item = Some(Arc::new(Item { index, value }));
                 let around = std::mem::replace(&mut thread.item, child.item.clone());
                 let selected = self.with_environment(thread, state, None, |env| {
-                    let input = select(&state.input_path, "InputPath", env)?;
+                    let input = select(&state.input_path, env)?;
                     template.evaluate(&env.with_input(&input))
                 });
                 thread.item = around;
@@ -211,7 +218,28 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        child.size = self.size_of(&child.input, state)?;
+        self.reserve(child.size.bytes)?;
         Ok(child)
+    }
+
+    fn size_of(&self, input: &Value, state: &State) -> Result<Size, Failure> {
+        data::measure(input, limits::PAYLOAD_BYTES).map_err(|_| super::settle::too_large(&state.name))
+    }
+
+    /// Accounts for the data of a new thread.
+    fn reserve(&mut self, bytes: usize) -> Result<(), Failure> {
+        let live = self.machine.live_bytes.saturating_add(bytes);
+        if live > limits::LIVE_BYTES {
+            let cause = format!("The branches and items hold more than {} bytes at once.", limits::LIVE_BYTES);
+            return Err(Failure::of(DATA_LIMIT_EXCEEDED, cause));
+        }
+        self.machine.live_bytes = live;
+        Ok(())
+    }
+
+    fn release(&mut self, bytes: usize) {
+        self.machine.live_bytes = self.machine.live_bytes.saturating_sub(bytes);
     }
 
     /// A thread has come to its end: the execution's end, or a result or failure for the thread that forked it.
@@ -246,6 +274,9 @@ impl<'a> Run<'a> {
         if let Some(place) = fork.results.get_mut(index) {
             *place = Some(output);
         }
+        // The account of the child passes to its parent.
+        fork.size.bytes = fork.size.bytes.saturating_add(child.size.bytes);
+        fork.size.depth = fork.size.depth.max(child.size.depth);
         if !child.silent || thread.silent {
             fork.last_done = last_done;
         }
@@ -263,13 +294,16 @@ impl<'a> Run<'a> {
             return Step::Blocked;
         }
         let results: Vec<Value> = std::mem::take(&mut fork.results).into_iter().flatten().collect();
+        let size = fork.size;
         thread.last_event = fork.last_done;
         thread.phase = Phase::Ready;
+        self.release(size.bytes - 2);
         if !thread.silent {
             // The exit follows what this event follows, not this event.
             self.event(thread.last_event, "ParallelStateSucceeded", || Details::None);
         }
-        self.succeeded(slot, thread, state, Value::Array(results))
+        let size = listed(size, results.len());
+        self.succeeded(slot, thread, state, Value::Array(results), Some(size))
     }
 
     fn child_failed(
@@ -282,6 +316,7 @@ impl<'a> Run<'a> {
     ) -> Step {
         let distributed = matches!(&state.kind, Kind::Map(map) if map.distributed);
         let mut failure = failure;
+        self.release(child.size.bytes);
         if let Phase::Forked(fork) = &mut thread.phase {
             fork.running.remove(&child.index);
             fork.failed += 1;
@@ -313,6 +348,8 @@ impl<'a> Run<'a> {
         let Phase::Forked(fork) = &mut thread.phase else { return };
         let running = std::mem::take(&mut fork.running);
         fork.waiting = Vec::new().into_iter();
+        let collected = std::mem::replace(&mut fork.size.bytes, 2);
+        self.release(collected - 2);
         let previous = thread.last_event;
         let map_name = match failed {
             Some((state, _)) if matches!(state.kind, Kind::Map(_)) => Some(Arc::clone(&state.name)),
@@ -345,10 +382,13 @@ impl<'a> Run<'a> {
     /// Takes away one thread and all below it.
     fn abort(&mut self, slot: Slot, mut thread: Thread, previous: u64) {
         self.machine.free.push(slot);
+        self.release(thread.size.bytes);
         let entered = thread.entered_event > 0;
         match &mut thread.phase {
             Phase::Forked(fork) => {
                 let running = std::mem::take(&mut fork.running);
+                let collected = std::mem::replace(&mut fork.size.bytes, 2);
+                self.release(collected - 2);
                 for slot in running.into_values() {
                     if let Some(child) = self.machine.take(slot) {
                         self.abort(slot, child, previous);
@@ -378,6 +418,11 @@ impl<'a> Run<'a> {
         };
         self.event(previous, kind, || Details::None);
     }
+}
+
+/// The size of a list of `length` results, whose sizes together are `size`.
+fn listed(size: Size, length: usize) -> Size {
+    Size { bytes: size.bytes.saturating_add(length), depth: size.depth + 1 }
 }
 
 fn items(map: &MapState, env: &Environment<'_>) -> Result<Vec<Value>, Failure> {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::thread::{Phase, Slot, Thread};
 use super::{Machine, Purpose, Timer};
+use crate::data::{self, Size};
 use crate::definition::{Choice, Definition, Fail, Kind, Pass, Selector, State, Text, Wait};
 use crate::environment::{Environment, Facts};
 use crate::error::{self, Failure};
@@ -52,14 +53,17 @@ impl<'a> Run<'a> {
         }
         let role_arn = Arc::clone(&machine.info);
         self.event(0, "ExecutionStarted", || Details::ExecutionStarted {
-            input: input.to_string(),
+            input: data::text(&input),
             role_arn: role_arn.role_arn.clone(),
         });
         if let Some(timeout_s) = self.definition.timeout_s {
             self.set_timer(after(now_ms, timeout_s), 0, Purpose::Execution);
         }
         let start = self.definition.scope(0).map_or(0, |scope| scope.start);
-        let slot = self.machine.spawn(Thread::new(0, start, input));
+        // The host has checked the input; here only its size is wanted.
+        let size = data::measure(&input, usize::MAX).unwrap_or(Size { bytes: 0, depth: limits::DATA_DEPTH + 1 });
+        self.machine.live_bytes = size.bytes;
+        let slot = self.machine.spawn(Thread::new(0, start, input, size));
         self.ready.push(slot);
         self.run_ready();
     }
@@ -111,7 +115,7 @@ impl<'a> Run<'a> {
         };
         self.note_with(thread, kind, |thread| Details::StateEntered {
             name: Arc::clone(&state.name),
-            input: thread.input.to_string(),
+            input: data::text(&thread.input),
         });
         thread.entered_event = thread.last_event;
         self.begin(slot, thread, state)
@@ -141,24 +145,24 @@ impl<'a> Run<'a> {
                     crate::definition::ResultPath::At(..) => thread.input.clone(),
                     _ => {
                         let input = std::mem::take(&mut thread.input);
-                        return self.leave_with(thread, state, input, state.next);
+                        return self.leave_with(thread, state, input, Some(thread.size), state.next);
                     }
                 }
             }
             (None, parameters) => self.with_environment(thread, state, None, |env| {
-                let input = select(&state.input_path, "InputPath", env)?;
+                let input = select(&state.input_path, env)?;
                 match parameters {
                     Some(parameters) => parameters.evaluate(&env.with_input(&input)),
                     None => Ok(input.into_owned()),
                 }
             })?,
         };
-        self.conclude(thread, state, result, None, &pass.result_path)
+        self.conclude(thread, state, result, None, None, &pass.result_path)
     }
 
     fn choice(&mut self, thread: &mut Thread, state: &'a State, choice: &'a Choice) -> Result<Step, Failure> {
         let (matched, assigned, input) = self.with_environment(thread, state, None, |env| {
-            let input = select(&state.input_path, "InputPath", env)?;
+            let input = select(&state.input_path, env)?;
             let inner = env.with_input(&input);
             let mut matched = None;
             for rule in &choice.rules {
@@ -185,8 +189,9 @@ impl<'a> Run<'a> {
                 "Failed to transition out of the state. The state does not point to a next state.".into(),
             ));
         };
+        let size = input.is_none().then_some(thread.size);
         let output = input.unwrap_or_else(|| std::mem::take(&mut thread.input));
-        self.exit(thread, state, output, assigned, crate::definition::Next::State(next))
+        self.exit(thread, state, output, size, assigned, crate::definition::Next::State(next))
     }
 
     fn wait(&mut self, slot: Slot, thread: &mut Thread, state: &'a State, wait: &'a Wait) -> Result<Step, Failure> {
@@ -196,13 +201,13 @@ impl<'a> Run<'a> {
             Wait::Timestamp(ns) => crate::time::ceil_ms(*ns),
             Wait::SecondsPath(query) => {
                 let seconds = self.with_environment(thread, state, None, |env| {
-                    let input = select(&state.input_path, "InputPath", env)?;
+                    let input = select(&state.input_path, env)?;
                     seconds_at("SecondsPath", query, &env.with_input(&input))
                 })?;
                 after(now_ms, seconds)
             }
             Wait::TimestampPath(query) => self.with_environment(thread, state, None, |env| {
-                let input = select(&state.input_path, "InputPath", env)?;
+                let input = select(&state.input_path, env)?;
                 timestamp_at(query, &env.with_input(&input))
             })?,
         };
@@ -216,13 +221,15 @@ impl<'a> Run<'a> {
 
     /// Wait and Succeed: the input goes through `InputPath` and `OutputPath`.
     pub(super) fn plain(&mut self, thread: &mut Thread, state: &'a State) -> Result<Step, Failure> {
-        let input = match state.input_path {
-            Selector::Whole => std::mem::take(&mut thread.input),
-            _ => self.with_environment(thread, state, None, |env| {
-                select(&state.input_path, "InputPath", env).map(Cow::into_owned)
-            })?,
+        let (input, size) = match state.input_path {
+            Selector::Whole => (std::mem::take(&mut thread.input), Some(thread.size)),
+            _ => {
+                let selected = self
+                    .with_environment(thread, state, None, |env| select(&state.input_path, env).map(Cow::into_owned));
+                (selected?, None)
+            }
         };
-        self.leave_with(thread, state, input, state.next)
+        self.leave_with(thread, state, input, size, state.next)
     }
 
     /// Leaves with data that needs no result path, assigning the state's variables from it.
@@ -231,6 +238,7 @@ impl<'a> Run<'a> {
         thread: &mut Thread,
         state: &'a State,
         data: Value,
+        size: Option<Size>,
         next: crate::definition::Next,
     ) -> Result<Step, Failure> {
         thread.input = data;
@@ -239,7 +247,7 @@ impl<'a> Run<'a> {
             Some(template) => Some(self.with_environment(thread, state, None, |env| template.evaluate(env))?),
         };
         let data = std::mem::take(&mut thread.input);
-        self.exit(thread, state, data, assigned, next)
+        self.exit(thread, state, data, size, assigned, next)
     }
 
     fn fail_state(&mut self, thread: &mut Thread, state: &'a State, fail: &'a Fail) -> Result<Step, Failure> {
@@ -332,8 +340,9 @@ impl<'a> Run<'a> {
     pub(super) fn finish(&mut self, thread: &Thread, result: Result<Value, Failure>) {
         let outcome = match result {
             Ok(output) => {
+                debug_assert_eq!(self.machine.live_bytes, thread.size.bytes, "what ended threads held is given back");
                 self.event(thread.last_event, "ExecutionSucceeded", || Details::ExecutionSucceeded {
-                    output: output.to_string(),
+                    output: data::text(&output),
                 });
                 Outcome::Succeeded { output }
             }
@@ -432,8 +441,7 @@ pub(super) fn after(now_ms: i64, seconds: u64) -> i64 {
 }
 
 /// What `InputPath` or `OutputPath` selects from the input of `env`.
-pub(super) fn select<'e>(selector: &Selector, field: &str, env: &Environment<'e>) -> Result<Cow<'e, Value>, Failure> {
-    let _ = field;
+pub(super) fn select<'e>(selector: &Selector, env: &Environment<'e>) -> Result<Cow<'e, Value>, Failure> {
     match selector {
         Selector::Whole => Ok(Cow::Borrowed(env.input)),
         Selector::Empty => Ok(Cow::Owned(Value::Object(Map::new()))),

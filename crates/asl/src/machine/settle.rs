@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Purpose;
 use super::run::{Run, Step, select};
 use super::thread::{Phase, Slot, Thread};
-use crate::data::{self, Measure};
+use crate::data::{self, Excess, Size};
 use crate::definition::{Catcher, Kind, Next, ResultPath, Retrier, Selector, State};
 use crate::error::{DATA_LIMIT_EXCEEDED, Failure, RESULT_PATH_MATCH_FAILURE};
 use crate::history::Details;
@@ -17,11 +17,18 @@ use crate::template::Template;
 
 impl<'a> Run<'a> {
     /// A task or fork has its result.
-    pub(super) fn succeeded(&mut self, slot: Slot, thread: &mut Thread, state: &'a State, result: Value) -> Step {
+    pub(super) fn succeeded(
+        &mut self,
+        slot: Slot,
+        thread: &mut Thread,
+        state: &'a State,
+        result: Value,
+        size: Option<Size>,
+    ) -> Step {
         let outcomes = state.kind.outcomes();
         let selector = outcomes.and_then(|outcomes| outcomes.result_selector.as_ref());
         let result_path = outcomes.map_or(&ResultPath::Whole, |outcomes| &outcomes.result_path);
-        let concluded = self.conclude(thread, state, result, selector, result_path);
+        let concluded = self.conclude(thread, state, result, size, selector, result_path);
         concluded.unwrap_or_else(|failure| self.failed(slot, thread, state, failure))
     }
 
@@ -31,13 +38,16 @@ impl<'a> Run<'a> {
         thread: &mut Thread,
         state: &'a State,
         result: Value,
+        size: Option<Size>,
         selector: Option<&'a Template>,
         result_path: &ResultPath,
     ) -> Result<Step, Failure> {
-        let result = match selector {
-            None => result,
+        let (result, size) = match selector {
+            None => (result, size),
             Some(template) => {
-                self.with_environment(thread, state, None, |env| template.evaluate(&env.with_input(&result)))?
+                let selected =
+                    self.with_environment(thread, state, None, |env| template.evaluate(&env.with_input(&result)))?;
+                (selected, None)
             }
         };
         let assigned = match &state.assign {
@@ -46,8 +56,8 @@ impl<'a> Run<'a> {
                 Some(self.with_environment(thread, state, None, |env| template.evaluate(&env.with_input(&result)))?)
             }
         };
-        let output = merge(&mut thread.input, result, result_path)?;
-        self.exit(thread, state, output, assigned, state.next)
+        let (output, size) = merge(thread, result, size, result_path)?;
+        self.exit(thread, state, output, size, assigned, state.next)
     }
 
     /// Applies `OutputPath`, checks the size, assigns variables, notes the exit and moves on.
@@ -56,17 +66,18 @@ impl<'a> Run<'a> {
         thread: &mut Thread,
         state: &'a State,
         data: Value,
+        size: Option<Size>,
         assigned: Option<Value>,
         next: Next,
     ) -> Result<Step, Failure> {
-        let output = match &state.output_path {
-            Selector::Whole => data,
+        let (output, size) = match &state.output_path {
+            Selector::Whole => (data, size),
             selector => {
                 let selected = self.with_environment(thread, state, None, |env| {
-                    select(selector, "OutputPath", &env.with_input(&data)).map(Cow::into_owned)
+                    select(selector, &env.with_input(&data)).map(Cow::into_owned)
                 });
                 match selected {
-                    Ok(output) => output,
+                    Ok(output) => (output, None),
                     Err(failure) => {
                         thread.input = data;
                         return Err(failure);
@@ -74,9 +85,12 @@ impl<'a> Run<'a> {
                 }
             }
         };
-        if let Err(failure) = within_limits(&output, &state.name) {
-            thread.input = output;
-            return Err(failure);
+        match within_limits(&output, size, &state.name) {
+            Ok(size) => self.resize(thread, size),
+            Err(failure) => {
+                thread.input = output;
+                return Err(failure);
+            }
         }
         Ok(self.leave(thread, state, output, assigned, next))
     }
@@ -101,7 +115,7 @@ impl<'a> Run<'a> {
         };
         self.note(thread, kind, || Details::StateExited {
             name: Arc::clone(&state.name),
-            output: output.to_string(),
+            output: data::text(&output),
             assigned: texts(assigned.as_ref()),
         });
         if let Some(Value::Object(values)) = assigned {
@@ -114,6 +128,13 @@ impl<'a> Run<'a> {
             }
             Next::End => Step::Ended(Ok(output)),
         }
+    }
+
+    /// The data of a thread have another size now.
+    fn resize(&mut self, thread: &mut Thread, size: Size) {
+        let live = &mut self.machine.live_bytes;
+        *live = live.saturating_sub(thread.size.bytes).saturating_add(size.bytes);
+        thread.size = size;
     }
 
     /// A state has failed: retry, catch, or fail the thread.
@@ -186,8 +207,9 @@ impl<'a> Run<'a> {
                 Some(self.with_environment(thread, state, None, |env| template.evaluate(&env.with_input(&output)))?)
             }
         };
-        let output = merge(&mut thread.input, output, &catcher.result_path)?;
-        within_limits(&output, &state.name)?;
+        let (output, size) = merge(thread, output, None, &catcher.result_path)?;
+        let size = within_limits(&output, size, &state.name)?;
+        self.resize(thread, size);
         Ok(self.leave(thread, state, output, assigned, Next::State(catcher.next)))
     }
 }
@@ -215,30 +237,42 @@ fn delay_ms(retrier: &Retrier, before: u32) -> u64 {
     if delay < most_ms as f64 { delay.round() as u64 } else { most_ms }
 }
 
-/// `ResultPath`: what becomes of the input and the result. The input is used up unless the result replaces it.
-fn merge(input: &mut Value, result: Value, result_path: &ResultPath) -> Result<Value, Failure> {
+/// `ResultPath`: what becomes of the input and the result, and its size if that is known. The input is used up unless the
+/// result replaces it.
+fn merge(
+    thread: &mut Thread,
+    result: Value,
+    size: Option<Size>,
+    result_path: &ResultPath,
+) -> Result<(Value, Option<Size>), Failure> {
     match result_path {
-        ResultPath::Whole => Ok(result),
-        ResultPath::Discard => Ok(std::mem::take(input)),
-        ResultPath::At(steps, text) => match data::put(input, steps, result) {
-            Ok(()) => Ok(std::mem::take(input)),
+        ResultPath::Whole => Ok((result, size)),
+        ResultPath::Discard => Ok((std::mem::take(&mut thread.input), Some(thread.size))),
+        ResultPath::At(steps, text) => match data::put(&mut thread.input, steps, result) {
+            Ok(()) => {
+                let size = size.map(|inner| thread.size.with(inner, steps));
+                Ok((std::mem::take(&mut thread.input), size))
+            }
             Err(_) => Err(Failure::in_state(
                 RESULT_PATH_MATCH_FAILURE,
-                format!("Unable to apply ReferencePath {text} to input {input}"),
+                format!("Unable to apply ReferencePath {text} to input {}", thread.input),
             )),
         },
     }
 }
 
-fn within_limits(output: &Value, name: &str) -> Result<(), Failure> {
-    match data::measure(output, limits::PAYLOAD_BYTES) {
-        Measure::Fits(_) => Ok(()),
-        Measure::TooLarge => Err(too_large(name)),
-        Measure::TooDeep => Err(Failure::of(
+/// The size of an output, unless it exceeds the limits. `known` is an upper bound, so only one that exceeds them is measured.
+fn within_limits(output: &Value, known: Option<Size>, name: &str) -> Result<Size, Failure> {
+    if let Some(size) = known.filter(|size| size.fits()) {
+        return Ok(size);
+    }
+    data::measure(output, limits::PAYLOAD_BYTES).map_err(|excess| match excess {
+        Excess::Bytes => too_large(name),
+        Excess::Depth => Failure::of(
             DATA_LIMIT_EXCEEDED,
             format!("The state/task '{name}' returned a result that nests deeper than {}.", limits::DATA_DEPTH),
-        )),
-    }
+        ),
+    })
 }
 
 /// The failure for data larger than [`limits::PAYLOAD_BYTES`].
@@ -254,7 +288,7 @@ pub(super) fn too_large(name: &str) -> Failure {
 /// The assigned variables as texts of JSON.
 fn texts(assigned: Option<&Value>) -> Vec<(String, String)> {
     match assigned {
-        Some(Value::Object(values)) => values.iter().map(|(name, value)| (name.clone(), value.to_string())).collect(),
+        Some(Value::Object(values)) => values.iter().map(|(name, value)| (name.clone(), data::text(value))).collect(),
         _ => Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use super::run::{Run, Step, after, invalid_path, select};
 use super::settle::too_large;
 use super::thread::{Attempt, Phase, Slot, Thread};
 use super::{Machine, Purpose};
-use crate::data::{self, Measure};
+use crate::data;
 use crate::definition::{Kind, Seconds, State, Task};
 use crate::environment::Environment;
 use crate::error::Failure;
@@ -27,7 +27,7 @@ struct Prepared {
 }
 
 fn prepare(state: &State, task: &Task, env: &Environment<'_>) -> Result<Prepared, Failure> {
-    let input = select(&state.input_path, "InputPath", env)?;
+    let input = select(&state.input_path, env)?;
     let env = env.with_input(&input);
     let timeout_s = task.timeout.as_ref().map(|seconds| seconds_of(seconds, "TimeoutSecondsPath", &env)).transpose()?;
     let heartbeat_s =
@@ -68,9 +68,8 @@ impl<'a> Run<'a> {
         let id = self.machine.next_task;
         let draws = self.machine.draws;
         let prepared = self.with_environment(thread, state, Some(id), |env| prepare(state, task, env))?;
-        match data::measure(&prepared.arguments, limits::PAYLOAD_BYTES) {
-            Measure::Fits(_) => {}
-            _ => return Err(too_large(&state.name)),
+        if task.parameters.is_some() && data::measure(&prepared.arguments, limits::PAYLOAD_BYTES).is_err() {
+            return Err(too_large(&state.name));
         }
         self.machine.next_task += 1;
         let now_ms = self.moment.now_ms;
@@ -78,7 +77,7 @@ impl<'a> Run<'a> {
         let info = Arc::clone(&self.machine.info);
         self.note(thread, TaskKinds::of(&task.resource).scheduled, || Details::TaskScheduled {
             resource: Arc::clone(&task.resource),
-            arguments: arguments.to_string(),
+            arguments: data::text(&arguments),
             region: info.id.split(':').nth(3).unwrap_or_default().into(),
             timeout_s,
             heartbeat_s,
@@ -144,7 +143,7 @@ impl<'a> Run<'a> {
         if definition.resource.pattern != Pattern::RequestResponse {
             self.note(&mut thread, "TaskSubmitted", || Details::TaskSubmitted {
                 resource: Arc::clone(&definition.resource),
-                output: output.to_string(),
+                output: data::text(output),
             });
         }
         self.machine.put(slot, thread);
@@ -157,14 +156,14 @@ impl<'a> Run<'a> {
         self.forget_task(&mut thread);
         let resource = &definition.resource;
         let step = match data::measure(&output, limits::PAYLOAD_BYTES) {
-            Measure::Fits(_) => {
+            Ok(size) => {
                 self.note(&mut thread, TaskKinds::of(resource).succeeded, || Details::TaskSucceeded {
                     resource: Arc::clone(resource),
-                    output: output.to_string(),
+                    output: data::text(&output),
                 });
-                self.succeeded(slot, &mut thread, state, output)
+                self.succeeded(slot, &mut thread, state, output, Some(size))
             }
-            _ => {
+            Err(_) => {
                 let name = match resource.kind {
                     resource::Kind::Function { .. } | resource::Kind::Activity { .. } => &*resource.raw,
                     _ => resource.resource_type(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::data::Size;
 use crate::event::{TaskId, TimerId};
 use crate::variables::Variables;
 
@@ -22,6 +23,8 @@ pub(super) struct Thread {
     pub(super) index: usize,
     /// The input of the state, as it came.
     pub(super) input: Value,
+    /// At most how large the input is; once the thread has ended, its output.
+    pub(super) size: Size,
     pub(super) phase: Phase,
     pub(super) variables: Variables,
     /// The item of the nearest Map around, if the flow reads it.
@@ -72,6 +75,8 @@ pub(super) struct Fork {
     /// Running children by index.
     pub(super) running: BTreeMap<usize, Slot>,
     pub(super) results: Vec<Option<Value>>,
+    /// At most how large the results are together.
+    pub(super) size: Size,
     /// Items that have not started.
     pub(super) waiting: std::vec::IntoIter<Value>,
     /// The index of the next item to start.
@@ -86,13 +91,14 @@ pub(super) struct Fork {
 
 impl Thread {
     /// A thread at the start of a scope.
-    pub(super) fn new(scope: usize, state: usize, input: Value) -> Thread {
+    pub(super) fn new(scope: usize, state: usize, input: Value, size: Size) -> Thread {
         Thread {
             scope,
             state,
             parent: None,
             index: 0,
             input,
+            size,
             phase: Phase::Ready,
             variables: Variables::default(),
             item: None,

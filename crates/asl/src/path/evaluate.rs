@@ -19,11 +19,16 @@ pub(super) fn find<'a>(path: &Path, root: &'a Value) -> Result<Cow<'a, Value>, E
         Err(Error::NotFound(_)) => walk.found.clear(),
         Err(other) => return Err(other),
     }
+    // What lies inside each other is copied several times.
+    let walk_is_costly = path.segments.iter().any(|segment| matches!(segment, Segment::Scan));
     let mut bytes = 0usize;
     let mut list = Vec::with_capacity(walk.found.len());
     for value in walk.found {
-        if let crate::data::Measure::Fits(n) = crate::data::measure(&value, limits::TEMPLATE_BYTES) {
-            bytes = bytes.saturating_add(n);
+        if walk_is_costly {
+            bytes = match crate::data::measure(&value, limits::TEMPLATE_BYTES) {
+                Ok(size) => bytes.saturating_add(size.bytes),
+                Err(_) => usize::MAX,
+            };
         }
         if bytes > limits::TEMPLATE_BYTES {
             return Err(Error::TooManySteps);
