@@ -1,5 +1,5 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 
 const server = process.env["COMANDA_URL"] ?? "http://127.0.0.1:8700";
 const served = ["/place-order", "/v1", "/openapi.json", "/docs", "/healthz", "/readyz"];
@@ -13,5 +13,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     license: { fileName: "licences.txt" },
   },
+  test: { include: ["src/**/*.test.ts"] },
   server: { proxy: Object.fromEntries(served.map((path) => [path, server])) },
 });

@@ -19,10 +19,10 @@ const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 const REFUSALS = {
   4000000000000002: ["card_declined", "the card was declined"],
   4000000000009995: ["insufficient_funds", "the card has insufficient funds"],
-  4000002500003155: ["authentication_required", "the payment was not authenticated"],
 };
-const LATE = "4000000000000259";
-const NEVER = "4000000000005126";
+const ASKS = "4000002500003155";
+const LATE = "4000000000100018";
+const NEVER = "4000000000100034";
 
 const ponto = { code: "ponto", name: "Ponto da carne", required: true, choices: [
   { code: "ao-ponto", name: "Ao ponto", price: 0 },
@@ -55,7 +55,7 @@ function menu() {
     product("aneis-cebola", "Anéis de cebola", "side", 1750, 0, "Empanados e dourados."),
     product("salada-verde", "Salada verde", "side", 1420, 18, "Folhas, tomate-cereja e molho de limão."),
     product("suco-laranja", "Suco de laranja", "drink", 990, 60, "Espremido na hora.", { options: [size] }),
-    product("guarana", "Guaraná", "drink", 700, 80, "Lata bem gelada."),
+    product("guarana", "Guaraná", "drink", 700, 200, "Lata bem gelada."),
     product("agua", "Água mineral", "drink", 450, 99, "Com ou sem gás.", { options: [{ code: "gas", name: "Gás", required: false, choices: [{ code: "com", name: "Com gás", price: 0 }] }] }),
     product("cafe", "Café coado", "drink", 550, 99, "Passado no pano."),
     product("pudim", "Pudim de leite", "dessert", 1190, 9, "Com calda de caramelo."),
@@ -161,7 +161,7 @@ export async function startFake({ port = 0 } = {}) {
 
   function charge(order, method) {
     const { payment } = order;
-    Object.assign(payment, { status: "PENDING", method: method.type, attempts: payment.attempts + 1, failure: undefined, qr: undefined, card: method.number && `visa ${method.number.slice(-4)}` });
+    Object.assign(payment, { status: "PENDING", method: method.type, attempts: payment.attempts + 1, failure: undefined, qr: undefined, actionUrl: undefined, card: method.number && `visa ${method.number.slice(-4)}` });
     if (method.type === "pix") {
       payment.qr = `00020126580014br.gov.bcb.pix0136${randomBytes(16).toString("hex")}5204000053039865406${order.total}5802BR5907COMANDA6009SAO PAULO62140510${order.orderId.slice(-10)}6304ABCD`;
       change(order);
@@ -171,8 +171,11 @@ export async function startFake({ port = 0 } = {}) {
       setTimeout(() => {
         Object.assign(payment, { status: "REJECTED", failure: { code, message } });
         change(order);
-        mail(order, "payment-refused", `Comanda: pagamento do pedido ${order.number} recusado`, "O pagamento foi recusado. Pague de novo pela página do pedido.\n");
+        mail(order, "payment-refused", `Comanda: pagamento do pedido ${order.number} recusado`, `O pagamento foi recusado. Pague de novo pela página do pedido: http://127.0.0.1/orders/${order.orderId}?t=${order.secret}\n`);
       }, PROVIDER_MS);
+    } else if (method.number === ASKS) {
+      payment.actionUrl = `/v1/simulator/intents/${order.orderId}`;
+      change(order);
     } else if (method.number !== NEVER) {
       setTimeout(() => settle(order), method.number === LATE ? LATE_MS : PROVIDER_MS);
     }
@@ -180,7 +183,7 @@ export async function startFake({ port = 0 } = {}) {
 
   function settle(order) {
     if (order.status !== "PAYMENT_PENDING") return;
-    Object.assign(order.payment, { status: "CONFIRMED", captured: order.total, qr: undefined });
+    Object.assign(order.payment, { status: "CONFIRMED", captured: order.total, qr: undefined, actionUrl: undefined });
     change(order, "RECEIVED");
     mail(order, "payment-confirmed", `Comanda: pedido ${order.number} confirmado`, `O pagamento entrou e a cozinha já sabe.\n\n${order.lines.map((line) => `${line.quantity} x ${line.name}`).join("\n")}\n`);
   }
@@ -232,7 +235,7 @@ export async function startFake({ port = 0 } = {}) {
   }
 
   const routes = [
-    ["GET", /^\/v1\/catalogue$/, () => ({ currency: "BRL", merchant: "Comanda", deliveryFee: DELIVERY_FEE, products })],
+    ["GET", /^\/v1\/catalogue$/, () => ({ currency: "BRL", merchant: "Lanchonete da Praça", deliveryFee: DELIVERY_FEE, products })],
     ["POST", /^\/place-order$/, ({ body, request }) => onceByKey(request.headers["idempotency-key"], body, () => place(body)), 201],
     ["GET", /^\/v1\/orders$/, () => ({ items: [...orders.values()].reverse().map(view) })],
     ["GET", /^\/v1\/orders\/([^/]+)$/, ({ params: [order] }) => view(find(order))],
@@ -300,6 +303,13 @@ export async function startFake({ port = 0 } = {}) {
     const path = decodeURI(url.pathname);
     const events = /^\/v1(?:\/orders\/([^/]+))?\/events$/.exec(path);
     if (events) return stream(request, response, events[1]);
+    const asked = /^\/v1\/simulator\/intents\/(.+)$/.exec(path);
+    if (asked) {
+      const order = find(asked[1]);
+      settle(order);
+      response.writeHead(303, { Location: `/orders/${order.orderId}?t=${order.secret}` });
+      return response.end();
+    }
     if (/^\/v1\/receipts\//.test(path)) {
       response.writeHead(200, { "Content-Type": "application/pdf", "Content-Disposition": 'attachment; filename="receipt.pdf"' });
       return response.end("%PDF-1.4\n%%EOF\n");

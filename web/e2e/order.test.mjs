@@ -13,7 +13,7 @@ const SHOTS = process.env.COMANDA_SHOTS ?? fileURLToPath(new URL("../shots", imp
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
 const NARROW = { width: 360, height: 740 };
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 45_000;
 
 let fake;
 let base;
@@ -186,6 +186,14 @@ test("an anonymous order by Pix shows its code and can be cancelled", async () =
   await page.getByRole("dialog").getByRole("button", { name: "Cancel the order" }).click();
   await status(page, "CANCELLED");
   await shot(page, "tracking-cancelled-1280");
+  await leave();
+});
+
+test("a card that needs authentication says where", async () => {
+  const { page, leave } = await visitor();
+  await order(page, { card: 3 });
+  await page.getByRole("link", { name: "Authenticate the payment at the bank" }).waitFor();
+  await shot(page, "tracking-authenticate-1280");
   await leave();
 });
 

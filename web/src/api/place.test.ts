@@ -84,6 +84,7 @@ describe("retry", () => {
   check("overloaded", problem(503, "overloaded"), true);
   check("too many requests", problem(429, "too-many"), true);
   check("the same key is under way", problem(409, "idempotency-in-progress"), true);
+  check("someone else changed the same data", problem(409, "conflict"), true);
   check("the price changed", problem(409, "price-changed"), false);
   check("the key was used for another order", problem(422, "idempotency-key-reused"), false);
   check("a wrong body", problem(422, "invalid-body"), false);

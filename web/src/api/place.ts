@@ -56,6 +56,6 @@ export function retryDelay(error: unknown, attempt: number): number | undefined 
   const backoff = 300 * 2 ** (attempt - 1);
   if (!(error instanceof Problem)) return backoff;
   const busy = error.status >= 500 || error.status === 429 || error.status === 408;
-  const concurrent = error.status === 409 && error.code.includes("idempotency");
+  const concurrent = error.status === 409 && (error.code === "conflict" || error.code.includes("idempotency"));
   return busy || concurrent ? Math.min(error.retryAfterMs ?? backoff, 5_000) : undefined;
 }

@@ -8,6 +8,7 @@ import { isFinal, newer, type Catalogue, type KitchenList, type KitchenOrder, ty
 
 const POLL_MS = 2_500;
 const QUIET_POLL_MS = 15_000;
+const MAIL_POLL_MS = 5_000;
 const SETTLE_POLLS = 20;
 const EVENT_GATHER_MS = 120;
 
@@ -112,7 +113,7 @@ export function useMails(filter: { to?: string; order?: string }) {
   const query = useQuery({
     queryKey: ["mails", search.toString()],
     queryFn: ({ signal }) => request<MailPage>("GET", `/v1/mailbox?${search.toString()}`, { signal }),
-    refetchInterval: live === "live" ? QUIET_POLL_MS : POLL_MS,
+    refetchInterval: live === "live" ? MAIL_POLL_MS : POLL_MS,
   });
   return { ...query, live };
 }

@@ -38,7 +38,7 @@ export function readExpiry(text: string, now: Date): { month: number; year: numb
 
 export const isCvc = (text: string): boolean => /^\d{3,4}$/.test(text);
 
-export type TestCard = "success" | "declined" | "insufficient" | "authentication" | "late" | "duplicate" | "never";
+export type TestCard = "success" | "declined" | "insufficient" | "authentication" | "late" | "duplicate" | "never" | "reordered" | "capture";
 
 /** The numbers the payment simulator knows. */
 export const TEST_CARDS: readonly { kind: TestCard; number: string }[] = [
@@ -46,7 +46,9 @@ export const TEST_CARDS: readonly { kind: TestCard; number: string }[] = [
   { kind: "declined", number: "4000000000000002" },
   { kind: "insufficient", number: "4000000000009995" },
   { kind: "authentication", number: "4000002500003155" },
-  { kind: "late", number: "4000000000000259" },
-  { kind: "duplicate", number: "4000000000001976" },
-  { kind: "never", number: "4000000000005126" },
+  { kind: "late", number: "4000000000100018" },
+  { kind: "duplicate", number: "4000000000100026" },
+  { kind: "never", number: "4000000000100034" },
+  { kind: "reordered", number: "4000000000100042" },
+  { kind: "capture", number: "4000000000100059" },
 ];

@@ -1,4 +1,4 @@
-import { useDeferredValue, useState } from "react";
+import { useDeferredValue, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useMail, useMails } from "../../api/queries";
 import type { Mail } from "../../api/types";
@@ -34,7 +34,9 @@ export function MailboxPage({ id }: { id: string | undefined }) {
             <Loading shapes={2} />
           )}
         </div>
-        <div className={styles.letter}>{id === undefined ? <p className={styles.pick}>{t.mailbox.pick}</p> : <Letter key={id} id={id} />}</div>
+        <div className={styles.letter}>
+          {id !== undefined ? <Letter key={id} id={id} /> : mails.data && mails.data.items.length > 0 && <p className={styles.pick}>{t.mailbox.pick}</p>}
+        </div>
       </div>
     </div>
   );
@@ -86,8 +88,13 @@ function Letter({ id }: { id: string }) {
         <time dateTime={at}>{moment(at)}</time>
       </p>
       <div className={styles.text} lang={locale}>
-        {text}
+        {linked(text ?? "")}
       </div>
     </article>
   );
+}
+
+/** The text with its addresses as links. */
+function linked(text: string): ReactNode[] {
+  return text.split(/(https?:\/\/[^\s<>"]+)/).map((part, n) => (n % 2 === 1 ? <a key={n} href={part}>{part}</a> : part));
 }

@@ -3,7 +3,7 @@ import type { Catalogue } from "../../api/types";
 import { useLocale } from "../../ui/locale";
 import { Row, Ticket } from "../../ui/Ticket";
 import { basket } from "./basket";
-import type { Priced, PricedLine } from "./cart";
+import { count, type Priced, type PricedLine } from "./cart";
 import styles from "./CartTicket.module.css";
 import { ProductDialog } from "./ProductDialog";
 import { Stepper } from "./Stepper";
@@ -24,7 +24,7 @@ export function CartTicket({ catalogue, cart, amounts, children }: Props) {
     <Ticket>
       <div className={styles.head}>
         <h2>{t.cart.title}</h2>
-        <span>{t.cart.items(cart.lines.reduce((sum, { line }) => sum + line.quantity, 0))}</span>
+        {cart.lines.length > 0 && <span>{t.cart.items(count(cart.lines.map(({ line }) => line)))}</span>}
       </div>
       {cart.lines.length === 0 ? (
         <p className={styles.empty}>{t.cart.empty}</p>

@@ -123,6 +123,7 @@ function Checkout({ catalogue }: { catalogue: Catalogue }) {
           </Notice>
         )}
         {wrong > 0 && shown && failure === null && <Notice tone="warn">{t.checkout.fix(wrong)}</Notice>}
+        {!cart.ready && <Notice tone="warn">{t.checkout.fixCart}</Notice>}
         <Button type="submit" wide busy={placing} disabled={!cart.ready}>
           {placing ? t.checkout.placing : t.checkout.place(amount(total))}
         </Button>

@@ -24,7 +24,10 @@ export function ShopPage() {
     <div className={styles.page}>
       <header className={styles.hero}>
         <h1>{t.shop.title}</h1>
-        <p>{t.shop.lead}</p>
+        <p>
+          {catalogue.data?.merchant && <strong>{catalogue.data.merchant}. </strong>}
+          {t.shop.lead}
+        </p>
       </header>
       <Recent />
       {catalogue.data ? (

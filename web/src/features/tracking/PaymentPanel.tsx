@@ -2,7 +2,7 @@ import { useRef, useState } from "react";
 import { randomKey } from "../../api/attempt";
 import { Problem } from "../../api/http";
 import { usePay } from "../../api/queries";
-import { isFinal, type Order, type Payment } from "../../api/types";
+import type { Order, Payment } from "../../api/types";
 import { Button } from "../../ui/Button";
 import { countdown } from "../../ui/format";
 import { useLocale } from "../../ui/locale";
@@ -16,7 +16,8 @@ import styles from "./PaymentPanel.module.css";
 export function PaymentPanel({ order, token }: { order: Order; token: string | null }) {
   const { t } = useLocale();
   const { payment } = order;
-  const waiting = payment.status === "PENDING" && !isFinal(order.status);
+  const waiting = payment.status === "PENDING" && order.status === "PAYMENT_PENDING";
+  const asksCustomer = waiting && Boolean(payment.qr ?? payment.actionUrl);
   return (
     <section className={styles.panel} aria-label={t.order.payment} data-payment={payment.status}>
       <div className={styles.head}>
@@ -33,7 +34,8 @@ export function PaymentPanel({ order, token }: { order: Order; token: string | n
         </a>
       )}
       {waiting && payment.qr && <PixCode payload={payment.qr} />}
-      {(waiting || order.actions.includes("pay")) && <TimeLeft until={payment.expiresAt} />}
+      {waiting && !asksCustomer && <p className={styles.left}>{t.order.asking}</p>}
+      {(asksCustomer || order.actions.includes("pay")) && <TimeLeft until={payment.expiresAt} />}
       {order.actions.includes("pay") && <PayAgain order={order} token={token} />}
     </section>
   );

@@ -54,9 +54,10 @@ function Tracking({ order, token, live }: { order: Order; token: string | null; 
             <p className={styles.explain}>{explain}</p>
           </div>
           {isBroken(status) && <Reason order={order} />}
+          {order.needsAttention && <Notice tone="warn">{t.order.attention}</Notice>}
           <Progress order={order} />
         </header>
-        <PaymentPanel order={order} token={token} />
+        {!(isBroken(status) && order.payment.status === "PENDING") && <PaymentPanel order={order} token={token} />}
         <Receipt order={order} token={token} />
         <section className={styles.section}>
           <h2>{t.order.timeline}</h2>
