@@ -1,0 +1,100 @@
+//! The OpenAPI document: what is in it, and that every operation is served.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::start::Server;
+
+/// Every operation. A change here is a change of the public interface.
+const OPERATIONS: &[&str] = &[
+    "GET /healthz",
+    "GET /readyz",
+    "GET /v1/audit",
+    "GET /v1/catalogue",
+    "GET /v1/catalogue/products/{sku}",
+    "GET /v1/engine",
+    "GET /v1/events",
+    "GET /v1/executions/{id}",
+    "GET /v1/executions/{id}/history",
+    "GET /v1/inbox",
+    "GET /v1/kitchen/orders",
+    "GET /v1/mailbox",
+    "GET /v1/mailbox/{id}",
+    "GET /v1/orders",
+    "GET /v1/orders/{id}",
+    "GET /v1/orders/{id}/events",
+    "GET /v1/orders/{id}/receipt",
+    "GET /v1/queues",
+    "GET /v1/queues/{queue}/dead",
+    "GET /v1/queues/{queue}/messages",
+    "GET /v1/receipts/{file}",
+    "GET /v1/stats",
+    "POST /place-order",
+    "POST /v1/catalogue/products/{sku}/stock",
+    "POST /v1/delivery/callbacks",
+    "POST /v1/kitchen/orders/{id}/handover",
+    "POST /v1/kitchen/orders/{id}/ready",
+    "POST /v1/kitchen/orders/{id}/start",
+    "POST /v1/orders",
+    "POST /v1/orders/{id}/cancel",
+    "POST /v1/orders/{id}/payments",
+    "POST /v1/queues/{queue}/redrive",
+    "POST /v1/webhooks/{provider}",
+    "PUT /v1/catalogue/products/{sku}",
+];
+
+fn operations(document: &Value) -> Vec<(String, String)> {
+    let paths = document["paths"].as_object().unwrap();
+    let operation = |(path, item): (&String, &Value)| {
+        let methods: Vec<String> = item.as_object().unwrap().keys().map(|m| m.to_uppercase()).collect();
+        methods.into_iter().map(|method| (method, path.clone())).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(operation).collect()
+}
+
+#[tokio::test]
+async fn the_document_names_every_operation() {
+    let document: Value = serde_json::from_str(&gateway::openapi("1.2.3")).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], "1.2.3");
+    let named: BTreeSet<String> = operations(&document).into_iter().map(|(m, p)| format!("{m} {p}")).collect();
+    assert_eq!(named, OPERATIONS.iter().map(|o| (*o).to_owned()).collect());
+}
+
+#[tokio::test]
+async fn every_reference_has_its_schema() {
+    let text = gateway::openapi("0");
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "`{name}` is missing");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_is_served() {
+    let server = Server::start().await;
+    let document = server.get("/openapi.json").await.json::<Value>().await.unwrap();
+    for (method, path) in operations(&document) {
+        let url = path.replace("{id}", "x").replace("{sku}", "x").replace("{queue}", "x");
+        let url = url.replace("{provider}", "x").replace("{file}", "x.pdf");
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = server.request(method, &url).send().await.unwrap();
+        assert_ne!(answer.status(), 405, "{path}");
+        assert_ne!(answer.status(), 500, "{path}");
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        assert!(!kind.starts_with("text/html"), "{path} is the page");
+    }
+}
+
+#[tokio::test]
+async fn the_documentation_works_without_a_network() {
+    let server = Server::start().await;
+    let page = server.get("/docs").await.text().await.unwrap();
+    assert!(!page.contains("://"), "the page loads something from elsewhere");
+    for path in ["/docs/docs.js", "/docs/docs.css", "/problems"] {
+        assert_eq!(server.get(path).await.status(), 200, "{path}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The interface over a real application and engine on a store in memory.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod document;
+mod errors;
+mod server;
+mod start;
