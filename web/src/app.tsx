@@ -14,6 +14,7 @@ export function App() {
   const { t } = useLocale();
   const main = useRef<HTMLElement>(null);
   const [path] = useLocation();
+  const page = path.split("/")[1];
   const first = useRef(true);
   useEffect(() => {
     if (first.current) {
@@ -22,7 +23,7 @@ export function App() {
     }
     window.scrollTo(0, 0);
     main.current?.focus();
-  }, [path]);
+  }, [page]);
   return (
     <>
       <a className={styles.skip} href="#main">

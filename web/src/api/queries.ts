@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { Attempts, randomKey } from "./attempt";
 import { ifMatch, request, withToken } from "./http";
@@ -9,6 +9,7 @@ import { isFinal, newer, type Catalogue, type KitchenList, type KitchenOrder, ty
 const POLL_MS = 2_500;
 const QUIET_POLL_MS = 15_000;
 const MAIL_POLL_MS = 5_000;
+const MAIL_PAGES = 20;
 const SETTLE_POLLS = 20;
 const EVENT_GATHER_MS = 120;
 
@@ -107,12 +108,18 @@ export function useKitchenStep() {
   });
 }
 
-export function useMails(filter: { to?: string; order?: string }) {
+/** Mails, newest first, page by page. */
+export function useMails(filter: { to: string }) {
   const live = useEvents(["mails"]);
-  const search = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== ""));
-  const query = useQuery({
-    queryKey: ["mails", search.toString()],
-    queryFn: ({ signal }) => request<MailPage>("GET", `/v1/mailbox?${search.toString()}`, { signal }),
+  const query = useInfiniteQuery({
+    queryKey: ["mails", filter],
+    queryFn: ({ signal, pageParam }) => {
+      const given = Object.entries({ ...filter, cursor: pageParam }).filter(([, value]) => value !== "");
+      return request<MailPage>("GET", `/v1/mailbox?${new URLSearchParams(given).toString()}`, { signal });
+    },
+    initialPageParam: "",
+    getNextPageParam: ({ next }) => next ?? undefined,
+    maxPages: MAIL_PAGES,
     refetchInterval: live === "live" ? MAIL_POLL_MS : POLL_MS,
   });
   return { ...query, live };

@@ -1,7 +1,8 @@
-import { useDeferredValue, useState, type ReactNode } from "react";
+import { useDeferredValue, useEffect, useRef, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { useMail, useMails } from "../../api/queries";
 import type { Mail } from "../../api/types";
+import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
 import { LiveMark } from "../../ui/LiveMark";
 import { useLocale } from "../../ui/locale";
@@ -13,6 +14,7 @@ export function MailboxPage({ id }: { id: string | undefined }) {
   const { t } = useLocale();
   const [to, setTo] = useState("");
   const mails = useMails({ to: useDeferredValue(to.trim()) });
+  const items = mails.data?.pages.flatMap((page) => page.items);
   useTitle(t.mailbox.title);
   return (
     <div className={styles.page}>
@@ -26,16 +28,21 @@ export function MailboxPage({ id }: { id: string | undefined }) {
       <div className={`${styles.columns} ${id === undefined ? "" : styles.open}`}>
         <div className={styles.list}>
           <TextField label={t.mailbox.search} type="search" value={to} placeholder={t.mailbox.searchPlaceholder} onChange={setTo} />
-          {mails.data ? (
-            <MailList mails={mails.data.items} open={id} filtered={to.trim() !== ""} />
+          {items ? (
+            <MailList mails={items} open={id} filtered={to.trim() !== ""} />
           ) : mails.error ? (
             <Failure error={mails.error} onRetry={() => void mails.refetch()} />
           ) : (
             <Loading shapes={2} />
           )}
+          {mails.hasNextPage && (
+            <Button kind="plain" busy={mails.isFetchingNextPage} onClick={() => void mails.fetchNextPage()}>
+              {t.mailbox.older}
+            </Button>
+          )}
         </div>
         <div className={styles.letter}>
-          {id !== undefined ? <Letter key={id} id={id} /> : mails.data && mails.data.items.length > 0 && <p className={styles.pick}>{t.mailbox.pick}</p>}
+          {id !== undefined ? <Letter key={id} id={id} /> : items && items.length > 0 && <p className={styles.pick}>{t.mailbox.pick}</p>}
         </div>
       </div>
     </div>
@@ -73,6 +80,12 @@ function MailList({ mails, open, filtered }: { mails: Mail[]; open: string | und
 function Letter({ id }: { id: string }) {
   const { t, moment } = useLocale();
   const mail = useMail(id);
+  const title = useRef<HTMLHeadingElement>(null);
+  const loaded = mail.data !== undefined;
+  useEffect(() => {
+    title.current?.focus({ preventScroll: true });
+    title.current?.scrollIntoView({ block: "nearest" });
+  }, [loaded]);
   if (!mail.data) return mail.error ? <Failure error={mail.error} onRetry={() => void mail.refetch()} /> : <Loading shapes={1} />;
   const { subject, to, at, text, locale } = mail.data;
   return (
@@ -80,7 +93,9 @@ function Letter({ id }: { id: string }) {
       <Link href="/mailbox" className={styles.back ?? ""}>
         {t.mailbox.back}
       </Link>
-      <h2>{subject}</h2>
+      <h2 ref={title} tabIndex={-1}>
+        {subject}
+      </h2>
       <p className={styles.meta}>
         <span>
           {t.mailbox.to}: {to}

@@ -118,7 +118,7 @@ function Checkout({ catalogue }: { catalogue: Catalogue }) {
           ]}
         />
         {failure !== null && (
-          <Notice tone="bad" title={t.checkout.failed}>
+          <Notice tone="bad" title={failure instanceof Unreachable ? t.checkout.silent : t.checkout.failed}>
             <FailureText error={failure} text={errorText(failure)} />
           </Notice>
         )}

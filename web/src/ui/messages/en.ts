@@ -105,8 +105,9 @@ export const en = {
     emptyTitle: "Your order is still empty",
     empty: "Add something from the menu first.",
     failed: "The order was not placed",
+    silent: "No answer came",
     unreachable:
-      "No answer came, so we do not know whether the order arrived. Press the button again: the same order is never taken twice.",
+      "We do not know whether the order arrived. Press the button again: the same order is never taken twice.",
     changed: "Prices or stock have just changed. Check the total and place the order again.",
     outOfStock: "Something on your order has just sold out.",
     fixCart: "Something on your order cannot be had as it is. Change or remove it.",
@@ -294,6 +295,7 @@ export const en = {
     pick: "Pick a mail to read it.",
     list: "Mails",
     back: "All mails",
+    older: "Show older mails",
     order: "Order page",
   },
 };

@@ -106,8 +106,9 @@ export const pt: Messages = {
     emptyTitle: "Seu pedido ainda está vazio",
     empty: "Escolha algo no cardápio primeiro.",
     failed: "O pedido não foi feito",
+    silent: "Não veio resposta",
     unreachable:
-      "Não veio resposta, então não sabemos se o pedido chegou. Aperte o botão de novo: o mesmo pedido nunca entra duas vezes.",
+      "Não sabemos se o pedido chegou. Aperte o botão de novo: o mesmo pedido nunca entra duas vezes.",
     changed: "Os preços ou o estoque acabaram de mudar. Confira o total e faça o pedido de novo.",
     outOfStock: "Algo do seu pedido acabou de esgotar.",
     fixCart: "Algo do seu pedido não está disponível assim. Altere ou tire.",
@@ -295,6 +296,7 @@ export const pt: Messages = {
     pick: "Escolha um e-mail para ler.",
     list: "E-mails",
     back: "Todos os e-mails",
+    older: "Mostrar e-mails mais antigos",
     order: "Página do pedido",
   },
 };
