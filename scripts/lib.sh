@@ -31,6 +31,8 @@ need_build_tools() {
     command -v cargo >/dev/null || die 'There is no `cargo` here. Comanda needs Rust 1.90 or newer: https://rustup.rs'
     command -v node >/dev/null && command -v npm >/dev/null \
         || die 'There is no `node` or `npm` here. The page needs Node 20.19 or newer: https://nodejs.org'
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' \
+        || die "Node $(node --version) is too old. The page needs Node 20.19 or newer: https://nodejs.org"
     need cc gcc libc6-dev || die 'The embedded SQLite needs a C compiler.'
 }
 
