@@ -13,8 +13,8 @@ use crate::{Batch, CommitError, Key, KeyShape, Row, Schema, Table};
 
 /// Clean rows are evicted above this.
 const MAX_CACHED_BYTES: usize = 16 << 20;
-/// Commits are refused while more rows than this wait for the writer: it cannot keep up or cannot write.
-const MAX_DIRTY_ROWS: usize = 100_000;
+/// Commits wait while more rows than this wait for the writer.
+const MAX_DIRTY_ROWS: usize = 16_384;
 
 /// What the file holds for a key once the groups taken so far are written.
 #[derive(Debug, Clone)]
@@ -55,9 +55,12 @@ struct Rows {
     last: i64,
 }
 
-/// About how many bytes an entry holds; one that stands for an absent row costs its key.
+/// What an entry costs beside the values of its row: the entry itself, its key, its place in the queue of eviction.
+const ENTRY_BYTES: usize = 256;
+
+/// About how many bytes an entry holds in memory.
 fn size(row: &Option<Row>) -> usize {
-    row.as_ref().map_or(64, Row::size_bytes)
+    ENTRY_BYTES + row.as_ref().map_or(0, Row::size_bytes)
 }
 
 /// The state behind the store's lock.
@@ -106,6 +109,11 @@ impl Applied {
 
     pub(super) fn is_idle(&self) -> bool {
         self.dirty.is_empty()
+    }
+
+    /// Whether the writer has more to do than it should; not when it cannot write at all, which commits say themselves.
+    pub(super) fn is_behind(&self) -> bool {
+        self.dirty.len() > MAX_DIRTY_ROWS && self.stalled.is_none()
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -177,12 +185,12 @@ impl Applied {
     }
 
     /// Judges and applies a batch; answers its group.
-    pub(super) fn commit(&mut self, batch: Batch) -> Result<u64, CommitError> {
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<u64, CommitError> {
         if let Some(problem) = &self.stalled {
             return Err(CommitError::Unavailable(problem.clone().into()));
         }
-        if self.dirty.len() > MAX_DIRTY_ROWS || self.stopping {
-            return Err(CommitError::Unavailable("the writer is behind".into()));
+        if self.stopping {
+            return Err(CommitError::Unavailable("the store is closing".into()));
         }
         let mut changes: Vec<(usize, Option<Row>)> = Vec::with_capacity(batch.len());
         for op in batch.ops() {

@@ -11,7 +11,9 @@ use crate::{Column, ColumnType, KeyShape, OpenError, Schema, Table};
 /// "cmnd" in `PRAGMA application_id`, so that `file` and we know our own.
 const APPLICATION_ID: i64 = 0x636D_6E64;
 const PAGE_BYTES: u32 = 8192;
-const CACHE_KIB: i64 = 8 << 10;
+/// Page cache of the writer; the others read what the system's cache holds anyway.
+const WRITER_CACHE_KIB: i64 = 8 << 10;
+const READER_CACHE_KIB: i64 = 1 << 10;
 /// How long to wait for another program (a shell, a backup) that holds the file's lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// The same for the writer, which refuses new work meanwhile.
@@ -36,7 +38,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(256);
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
@@ -60,6 +62,7 @@ pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, OpenError
     connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(sql)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     configure(&connection).map_err(sql)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB).map_err(sql)?;
     let transaction = connection.transaction().map_err(sql)?;
     for table in &schema.tables {
         upgrade(&transaction, table).map_err(|e| match e {

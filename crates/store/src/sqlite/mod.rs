@@ -20,6 +20,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::{Condvar, Mutex};
@@ -30,6 +31,9 @@ use crate::port::Progress;
 use crate::{Batch, CommitError, Key, OpenError, Page, Query, ReadError, Receipt, Row, Schema, Store, Table};
 use applied::Applied;
 use reader::Readers;
+
+/// How long a commit waits for a writer that is behind before it is refused.
+const BEHIND_LIMIT: Duration = Duration::from_secs(5);
 
 /// The store in one SQLite file. Closing it (dropping the last handle) makes everything applied durable.
 pub struct SqliteStore {
@@ -153,6 +157,14 @@ impl Drop for SqliteStore {
     }
 }
 
+/// Waits until the writer has finished another group.
+async fn wait_for_writer(mut progress: watch::Receiver<Progress>) -> Result<(), CommitError> {
+    match tokio::time::timeout(BEHIND_LIMIT, progress.changed()).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(CommitError::Unavailable("the writer is behind".into())),
+    }
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn get(&self, table: &'static Table, key: &Key) -> Result<Option<Row>, ReadError> {
@@ -175,16 +187,21 @@ impl Store for SqliteStore {
 
     async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
         batch.validate()?;
-        let group = {
-            let mut applied = self.shared.applied.lock();
-            let idle = applied.is_idle();
-            let group = applied.commit(batch)?;
-            if idle {
-                self.shared.wake.notify_one();
-            }
-            group
-        };
-        Ok(Receipt::of_group(group, self.shared.progress.clone()))
+        loop {
+            let progress = {
+                let mut applied = self.shared.applied.lock();
+                if !applied.is_behind() {
+                    let idle = applied.is_idle();
+                    let group = applied.commit(&batch)?;
+                    if idle {
+                        self.shared.wake.notify_one();
+                    }
+                    return Ok(Receipt::of_group(group, self.shared.progress.clone()));
+                }
+                self.shared.progress.subscribe()
+            };
+            wait_for_writer(progress).await?;
+        }
     }
 
     async fn flush(&self) -> Result<(), CommitError> {
