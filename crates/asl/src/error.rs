@@ -25,6 +25,26 @@ pub const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
 /// More items of a Map failed than it tolerates.
 pub const EXCEED_TOLERATED_FAILURE_THRESHOLD: &str = "States.ExceedToleratedFailureThreshold";
 
+/// The error names of the language; all others that begin with `States.` are reserved, those of `States.Http.` apart.
+pub const RESERVED: [&str; 16] = [
+    ALL,
+    TIMEOUT,
+    HEARTBEAT_TIMEOUT,
+    TASK_FAILED,
+    RUNTIME,
+    DATA_LIMIT_EXCEEDED,
+    NO_CHOICE_MATCHED,
+    INTRINSIC_FAILURE,
+    RESULT_PATH_MATCH_FAILURE,
+    EXCEED_TOLERATED_FAILURE_THRESHOLD,
+    "States.Permissions",
+    "States.ParameterPathFailure",
+    "States.BranchFailed",
+    "States.QueryEvaluationError",
+    "States.ItemReaderFailed",
+    "States.ResultWriterFailed",
+];
+
 /// Why a state failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

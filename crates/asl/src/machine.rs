@@ -205,6 +205,9 @@ impl Machine {
     fn path_at(&self, thread: &Thread) -> String {
         let name = |thread: &Thread| self.definition.state(thread.scope, thread.state).map(|state| &*state.name);
         let own = name(thread).unwrap_or_default();
+        if thread.parent.is_none() {
+            return own.into();
+        }
         let mut parts = Vec::new();
         let mut at = thread;
         while let Some(parent) = at.parent.and_then(|parent| self.thread(parent)) {

@@ -35,6 +35,7 @@ pub(crate) fn definition(text: &str) -> Result<Definition, Vec<Diagnostic>> {
         Some(mut definition) if !fatal => {
             definition.reads = crate::reads::of(&definition.scopes);
             definition.warnings = parser.out;
+            definition.warnings.extend(crate::reads::unset_variables(&definition.scopes));
             Ok(definition)
         }
         _ => {

@@ -1,6 +1,9 @@
-//! Finds out which parts of the context object a flow reads.
+//! Finds out which parts of the context object and which variables a flow reads.
+
+use std::collections::BTreeSet;
 
 use crate::definition::{Kind, Reads, Scope, Seconds, Selector, State, Text, Tolerance, Wait};
+use crate::diagnostic::{Diagnostic, hint};
 use crate::query::{Query, Root};
 use crate::template::Template;
 
@@ -11,6 +14,36 @@ pub(crate) fn of(scopes: &[Scope]) -> Reads {
         queries(state, &mut |query| note(query, &mut reads));
     }
     reads
+}
+
+/// Reports variables that states read and no `Assign` sets.
+pub(crate) fn unset_variables(scopes: &[Scope]) -> Vec<Diagnostic> {
+    let states = || scopes.iter().flat_map(|scope| &scope.states);
+    let set: BTreeSet<&str> = states().flat_map(assigns).flat_map(Template::names).collect();
+    let mut found = Vec::new();
+    for state in states() {
+        queries(state, &mut |query| {
+            if let Root::Variable(name) = &query.root
+                && !set.contains(&**name)
+            {
+                let hint = hint(name, set.iter().copied());
+                let message = format!("`{}` reads the variable `{name}`, which no `Assign` sets{hint}", query.text);
+                found.push(Diagnostic::warning(state.pointer.as_str(), "UNSET_VARIABLE", message));
+            }
+        });
+    }
+    found
+}
+
+fn assigns(state: &State) -> Vec<&Template> {
+    let rules = match &state.kind {
+        Kind::Choice(choice) => choice.rules.as_slice(),
+        _ => &[],
+    };
+    let catchers = state.kind.outcomes().map(|outcomes| outcomes.catch.as_slice()).unwrap_or_default();
+    let of_rules = rules.iter().filter_map(|rule| rule.assign.as_ref());
+    let of_catchers = catchers.iter().filter_map(|catcher| catcher.assign.as_ref());
+    state.assign.iter().chain(of_rules).chain(of_catchers).collect()
 }
 
 fn note(query: &Query, reads: &mut Reads) {

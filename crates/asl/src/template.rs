@@ -131,6 +131,15 @@ impl Template {
         }
     }
 
+    /// The names of the fields, if the template is an object.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        match self {
+            Template::Object(fields) => fields.iter().map(|(name, _)| &**name).collect(),
+            Template::Constant(Value::Object(map)) => map.keys().map(String::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The queries in this template.
     pub(crate) fn queries<'a>(&'a self, each: &mut dyn FnMut(&'a Query)) {
         match self {

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::{Names, Parser};
 use crate::definition::{Catcher, Outcomes, Retrier};
-use crate::diagnostic::child;
-use crate::error::ALL;
+use crate::diagnostic::{child, hint};
+use crate::error::{ALL, RESERVED};
 use crate::limits;
 
 impl Parser {
@@ -103,6 +103,12 @@ impl Parser {
             self.error(&at, "BAD_ERROR_EQUALS", "`ErrorEquals` must be an array of at least one error name");
             return None;
         };
+        for name in names.iter().filter(|name| name.starts_with("States.") || name.starts_with("State.")) {
+            if !RESERVED.contains(&name.as_str()) && !name.starts_with("States.Http.") {
+                let message = format!("no error is called `{name}`{}", hint(name, RESERVED));
+                self.warning(&at, "UNKNOWN_ERROR_NAME", message);
+            }
+        }
         if names.len() > 1 && names.iter().any(|name| name == ALL) {
             self.error(&at, "BAD_ERROR_EQUALS", "`States.ALL` must stand alone; remove the other names");
         }

@@ -152,6 +152,23 @@ fn tasks() {
 }
 
 #[test]
+fn warnings() {
+    check(
+        &one(
+            r#""Type": "Pass", "End": true, "Assign": {"total": 1}, "Parameters": {"t.$": "States.MathAdd($totl, $total)"}"#,
+        ),
+        "~UNSET_VARIABLE /States/S",
+        "did you mean `total`?",
+    );
+    check(
+        &one(r#""Type": "Task", "End": true, "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f",
+                "Retry": [{"ErrorEquals": ["State.ALL", "States.Http.StatusCode.503", "States.Timeout"]}]"#),
+        "~UNKNOWN_ERROR_NAME /States/S/Retry/0/ErrorEquals",
+        "did you mean `States.ALL`?",
+    );
+}
+
+#[test]
 fn choices_and_forks() {
     let choice = |rule: &str| {
         format!(
@@ -212,6 +229,17 @@ fn hostile_definitions() {
         &one(&format!(r#""Type": "Pass", "End": true, "Parameters": {{"a.$": "{calls}"}}"#)),
         "BAD_PATH /States/S/Parameters/a.$",
         "nest deeper",
+    );
+    let mut scopes = one(r#""Type": "Succeed""#);
+    for n in 0..21 {
+        scopes = format!(
+            r#"{{"StartAt": "P{n}", "States": {{"P{n}": {{"Type": "Parallel", "End": true, "Branches": [{scopes}]}}}}}}"#
+        );
+    }
+    check(
+        &scopes,
+        &format!("TOO_DEEP {}", (0..21).rev().map(|n| format!("/States/P{n}/Branches/0")).collect::<String>()),
+        "",
     );
     let large = one(&format!(r#""Type": "Pass", "End": true, "Comment": "{}""#, "x".repeat(1 << 20)));
     check(&large, "DEFINITION_TOO_LARGE ", "");
