@@ -1,15 +1,25 @@
 //! The application: its ports, and what its use cases share.
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use jiff::tz::TimeZone;
 use object_store::ObjectStore;
 use parking_lot::RwLock;
-use store::{OpenError, Store};
+use store::{Batch, CommitError, OpenError, Query, ReadError, Store};
 use tokio::sync::broadcast;
 
+use crate::catalogue::Menu;
+use crate::feed::{Feed, Observed};
 use crate::provider::{PaymentProvider, Simulator};
+use crate::receipts::{Files, Numbers};
+use crate::records::order;
 use crate::views::{OrderChange, Stats};
-use crate::{CallbackSender, Consumer, Function, HttpSender, Mailer, Secrets, Settings};
+use crate::{CallbackSender, Consumer, Function, HttpSender, Mailer, Secrets, Settings, consumers, functions};
+
+/// How often a use case decides again after a conflict.
+pub(crate) const MAX_TRIES: usize = 16;
 
 /// What the application stands on.
 pub struct Ports {
@@ -19,6 +29,8 @@ pub struct Ports {
     pub objects: Arc<dyn ObjectStore>,
     /// Who takes the money.
     pub provider: Arc<dyn PaymentProvider>,
+    /// The simulator, if it is the provider or stands beside it: its customer side and its timers.
+    pub simulator: Option<Arc<Simulator>>,
     /// Who carries mails; `None` keeps them in the mailbox only.
     pub mailer: Option<Arc<dyn Mailer>>,
     /// How the simulators reach our endpoints.
@@ -32,11 +44,12 @@ impl Ports {
     #[must_use]
     pub fn embedded(store: Arc<dyn Store>, objects: Arc<dyn ObjectStore>, settings: &Settings) -> Ports {
         let clock = store::clock::now_ms;
-        let provider = Arc::new(Simulator::new(store.clone(), settings.simulator.clone(), clock));
+        let simulator = Arc::new(Simulator::new(store.clone(), settings.simulator.clone(), clock));
         Ports {
             store,
             objects,
-            provider,
+            provider: simulator.clone(),
+            simulator: Some(simulator),
             mailer: None,
             sender: Arc::new(HttpSender::default()),
             clock,
@@ -48,51 +61,143 @@ impl Ports {
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
-struct Inner {
-    store: Arc<dyn Store>,
+/// What all clones share.
+pub struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) provider: Arc<dyn PaymentProvider>,
+    pub(crate) simulator: Option<Arc<Simulator>>,
+    pub(crate) mailer: Option<Arc<dyn Mailer>>,
+    pub(crate) sender: Arc<dyn CallbackSender>,
+    pub(crate) secrets: Secrets,
+    pub(crate) settings: Settings,
+    pub(crate) zone: TimeZone,
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) menu: Menu,
+    pub(crate) receipt_numbers: Numbers,
+    pub(crate) files: Files,
+    clock: fn() -> i64,
+    order_number: AtomicI64,
+    base: RwLock<Option<Arc<str>>>,
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
 }
 
 impl App {
-    /// Opens the application over its ports: seeds counters and starts the periodic work. Needs a Tokio runtime.
+    /// Opens the application over its ports: seeds the counters and starts the periodic work. Needs a Tokio runtime.
     ///
     /// # Errors
-    /// [`OpenError`] if the store cannot be read.
+    /// [`OpenError`] if the store cannot be read or the time zone is unknown.
     pub async fn open(ports: Ports, secrets: Secrets, settings: Settings) -> Result<App, OpenError> {
-        todo!()
+        let unusable = |path: &str, problem: String| OpenError::Unusable {
+            path: path.into(),
+            problem,
+        };
+        let zone = TimeZone::get(&settings.time_zone).map_err(|_| {
+            let problem = "is no IANA time zone; write one as `America/Sao_Paulo`".into();
+            unusable(&settings.time_zone, problem)
+        })?;
+        let (observed, feed) = Observed::new(ports.store);
+        let store: Arc<dyn Store> = observed;
+        let seeded = async {
+            let last = last_order_number(&*store).await?;
+            Ok::<_, ReadError>((last, Numbers::open(store.clone()).await?))
+        };
+        let seeded = seeded.await.map_err(|error| unusable("the store", error.to_string()));
+        let (last, receipt_numbers) = seeded?;
+        let app = App(Arc::new(Inner {
+            provider: ports.provider,
+            simulator: ports.simulator,
+            mailer: ports.mailer,
+            sender: ports.sender,
+            menu: Menu::default(),
+            files: Files::new(ports.objects),
+            receipt_numbers,
+            order_number: AtomicI64::new(last + 1),
+            base: RwLock::new(None),
+            clock: ports.clock,
+            store,
+            secrets,
+            settings,
+            zone,
+            feed,
+        }));
+        let started = app.start_tickers().await;
+        started.map_err(|error| unusable("the store", error.to_string()))?;
+        Ok(app)
     }
 
     /// The store that a runtime must use: it sees every commit, so that followers hear of it.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
-        todo!()
+        self.store.clone()
     }
 
     /// The functions of the flows.
     #[must_use]
     pub fn functions(&self) -> Vec<Arc<dyn Function>> {
-        todo!()
+        functions::all(self)
     }
 
     /// The consumers of the queues.
     #[must_use]
     pub fn consumers(&self) -> Vec<Arc<dyn Consumer>> {
-        todo!()
+        consumers::all(self)
     }
 
     /// Tells the simulators where our endpoints are, as `http://127.0.0.1:8080`. Until then their messages wait.
     pub fn set_callback_base(&self, url: &str) {
-        todo!()
+        *self.base.write() = Some(url.trim_end_matches('/').into());
+    }
+
+    pub(crate) fn callback_base(&self) -> Option<Arc<str>> {
+        self.base.read().clone()
     }
 
     /// Follows the changes of all orders, each after it is durable. A slow follower loses the oldest.
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<OrderChange> {
-        todo!()
+        self.feed.subscribe()
     }
 
     /// Counts since start.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        todo!()
+        self.feed.stats()
     }
+
+    /// The settings it was opened with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// The next number that people call out. Numbers of orders that were refused after this are left out: unlike receipts,
+    /// orders need no gapless numbers.
+    pub(crate) fn next_order_number(&self) -> i64 {
+        self.order_number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Commits, and returns once that is durable.
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        self.store.commit(batch).await?.durable().await
+    }
+}
+
+/// The highest number among the newest orders. Numbers and ids are handed out apart from each other, so the newest order
+/// need not have the highest number, but no order has one that is a thousand off.
+async fn last_order_number(store: &dyn Store) -> Result<i64, ReadError> {
+    let query = Query::table(&order::ORDERS).descending().limit(store::MAX_PAGE);
+    let page = store.query(query).await?;
+    let numbers = page.rows.iter().filter_map(|row| row.int("number"));
+    Ok(numbers.max().unwrap_or(0))
 }

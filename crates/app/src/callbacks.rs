@@ -1,6 +1,17 @@
 //! The courier's callbacks.
+
+use domain::delivery::{CourierEvent, DeliveryStatus};
+use domain::notification::Notice;
+use domain::order::OrderStatus;
+use serde_json::json;
+use store::{Batch, CommitError, Value};
+
+use crate::app::MAX_TRIES;
+use crate::commands::CourierCallback;
 use crate::error::StoreError;
-use crate::{App, Kind, Problem, SignatureError, WebhookOutcome};
+use crate::records::key::{RECEIVED_EVENTS, event_key, received_event};
+use crate::records::{DeliveryRecord, Order, delivery};
+use crate::{App, Kind, Problem, SignatureError, WebhookOutcome, mail, signature};
 
 /// Why a callback was not handled.
 #[derive(Debug, thiserror::Error)]
@@ -42,11 +53,78 @@ impl Problem for CallbackError {
 }
 
 impl App {
-    /// Handles a courier's callback: signature over the raw bytes, each callback id once, forward only.
+    /// Handles a courier's callback: signature over the raw bytes, each callback id once, forward only. Returns once that
+    /// is durable.
     ///
     /// # Errors
     /// [`CallbackError`].
     pub async fn delivery_callback(&self, signature: &str, body: &[u8]) -> Result<WebhookOutcome, CallbackError> {
-        todo!()
+        signature::verify(&self.secrets.courier, signature, body, self.now())?;
+        let callback: CourierCallback = serde_json::from_slice(body).map_err(|_| CallbackError::Malformed)?;
+        let named = (1..=128).contains(&callback.id.len());
+        let courier = callback.courier.as_deref().unwrap_or_default();
+        if !named || courier.chars().count() > 120 || courier.chars().any(char::is_control) {
+            return Err(CallbackError::Malformed);
+        }
+        for _ in 0..MAX_TRIES {
+            let now = self.now();
+            let mut batch = Batch::new();
+            let key = event_key("courier", &callback.id);
+            let seen = self.store.get(&RECEIVED_EVENTS, &key.as_str().into()).await;
+            if seen.map_err(StoreError::from)?.is_some() {
+                return Ok(WebhookOutcome::Duplicate);
+            }
+            batch.insert(received_event("courier", &callback.id, now));
+            let outcome = self.hear_courier(&callback, now, &mut batch).await?;
+            match self.commit(batch).await {
+                Ok(()) => return Ok(outcome),
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(StoreError::from(error).into()),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    async fn hear_courier(
+        &self,
+        callback: &CourierCallback,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<WebhookOutcome, CallbackError> {
+        let not_found = || CallbackError::NotFound(callback.delivery_id.chars().take(64).collect());
+        let order_id = delivery::private_id(&callback.delivery_id).ok_or_else(not_found)?;
+        let delivery = DeliveryRecord::load(&*self.store, order_id).await;
+        let delivery = delivery.map_err(StoreError::from)?.ok_or_else(not_found)?;
+        let order = Order::load(&*self.store, order_id).await;
+        let order = order.map_err(StoreError::from)?.ok_or_else(not_found)?;
+        let Some(next) = delivery.status.hear(callback.event) else {
+            return Ok(WebhookOutcome::Ignored);
+        };
+        // An order that is being called off stays with the shop: the courier comes too late.
+        if order.status.is_final() || order.cancel_reason().is_some() {
+            return Ok(WebhookOutcome::Ignored);
+        }
+        let mut set = vec![("status", Value::from(next.as_str()))];
+        if let Some(courier) = &callback.courier {
+            set.push(("courier", Value::from(courier.as_str())));
+        }
+        if callback.event == CourierEvent::PickedUp || delivery.status < DeliveryStatus::PickedUp {
+            set.push(("picked_up_at", Value::Int(now)));
+            if let Ok(update) = order.update(now).status(OrderStatus::OutForDelivery, None) {
+                update.write(batch);
+                let notice = Notice::OutForDelivery;
+                let written = mail::write(self, batch, &order, notice, 0, now).await;
+                written.map_err(StoreError::from)?;
+            }
+        }
+        if next == DeliveryStatus::Delivered {
+            set.push(("delivered_at", Value::Int(now)));
+            if let Some(token) = delivery.wait_token() {
+                batch.task_succeeded(token, json!({}));
+                set.push(("wait_token", Value::Null));
+            }
+        }
+        delivery.update(set, batch);
+        Ok(WebhookOutcome::Applied)
     }
 }

@@ -1,8 +1,18 @@
 //! Calling an order off.
+
+use domain::basket;
+use domain::order::OrderStatus;
+use store::{Batch, CommitError, ReadError, Value};
+
+use crate::app::MAX_TRIES;
 use crate::commands::CancelOrder;
 use crate::error::StoreError;
+use crate::records::{DeliveryRecord, Order, Payment, order};
 use crate::views::OrderView;
-use crate::{App, Kind, Problem};
+use crate::{App, FindError, Kind, Problem};
+
+/// The error that ends whatever a cancelled order waits for.
+pub(crate) const CANCELLED: &str = "OrderCancelled";
 
 /// Why an order was not called off.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +61,79 @@ impl Problem for CancelError {
 }
 
 impl App {
-    /// Calls an order off: whatever it waits for fails, and its flow gives back money and stock in reverse.
+    /// Calls an order off: whatever it waits for fails, and its flow gives back money and stock in reverse. An order
+    /// between two steps is called off at its next one. Returns once the request is durable.
     ///
     /// With `revision`, only if the order still has it.
     ///
     /// # Errors
     /// [`CancelError`].
-    pub async fn cancel(&self, order_id: &str, command: CancelOrder, revision: Option<i64>) -> Result<OrderView, CancelError> {
-        todo!()
+    pub async fn cancel(
+        &self,
+        order_id: &str,
+        command: CancelOrder,
+        revision: Option<i64>,
+    ) -> Result<OrderView, CancelError> {
+        let reason = command.reason.trim();
+        if reason.is_empty() || !basket::is_note(reason) {
+            return Err(CancelError::Reason);
+        }
+        let not_found = || CancelError::NotFound(order_id.chars().take(64).collect());
+        let id = order::private_id(order_id).ok_or_else(not_found)?;
+        for _ in 0..MAX_TRIES {
+            let order = Order::load(&*self.store, id).await.map_err(StoreError::from)?;
+            let order = order.ok_or_else(not_found)?;
+            if revision.is_some_and(|revision| revision != order.revision) {
+                return Err(CancelError::Stale);
+            }
+            let late = order.is_handed_over() || order.cancel_reason().is_some();
+            if late || !order.status.may_become(OrderStatus::Cancelled) {
+                return Err(CancelError::TooLate(order.status.as_str()));
+            }
+            let mut batch = Batch::new();
+            let mut update = order.update(self.now()).set("cancel_reason", reason);
+            if let Some(token) = order.wait_token() {
+                batch.task_failed(token, CANCELLED, "cancelled while waiting");
+                update = update.set("wait_token", Value::Null);
+            }
+            update.write(&mut batch);
+            let others = self.fail_other_waits(id, &mut batch).await;
+            others.map_err(StoreError::from)?;
+            match self.commit(batch).await {
+                Ok(()) => {
+                    return self.order(order_id).await.map_err(|error| match error {
+                        FindError::NotFound { .. } => not_found(),
+                        FindError::Store(error) => StoreError::from(error).into(),
+                    });
+                }
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(StoreError::from(error).into()),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// Fails the tasks that wait on the payment and the delivery of an order. Their rows are part of the condition: a step
+    /// that begins or ends to wait meanwhile makes the whole cancellation decide again.
+    async fn fail_other_waits(&self, id: i64, batch: &mut Batch) -> Result<(), ReadError> {
+        if let Some(payment) = Payment::load(&*self.store, id).await? {
+            match payment.wait_token() {
+                Some(token) => {
+                    batch.task_failed(token, CANCELLED, "cancelled while waiting for the payment");
+                    payment.update().set("wait_token", Value::Null).write(batch);
+                }
+                None => {
+                    let table = &crate::records::payment::PAYMENTS;
+                    batch.check(table, id, "revision", payment.revision);
+                }
+            }
+        }
+        if let Some(delivery) = DeliveryRecord::load(&*self.store, id).await?
+            && let Some(token) = delivery.wait_token()
+        {
+            batch.task_failed(token, CANCELLED, "cancelled while waiting for the courier");
+            delivery.update(vec![("wait_token", Value::Null)], batch);
+        }
+        Ok(())
     }
 }

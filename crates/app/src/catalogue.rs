@@ -1,9 +1,78 @@
 //! What is sold, and how much of it there is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::basket;
+use domain::catalogue::{Product, ProductError, is_code};
+use parking_lot::RwLock;
+use store::{Add, Batch, CommitError, Op, Query, ReadError, Row, Store, Value};
+
 use crate::commands::AdjustStock;
 use crate::error::StoreError;
+use crate::records::product::{self, PRODUCTS};
+use crate::records::stock::{ADJUSTMENTS, STOCK};
 use crate::views::{CatalogueView, ProductView, StockView};
 use crate::{App, FindError, Kind, Problem};
-use domain::catalogue::{Product, ProductError};
+
+/// The most products of a catalogue.
+const MAX_PRODUCTS: usize = 10_000;
+/// The largest change of stock at once.
+const MAX_DELTA: i64 = 1_000_000_000;
+
+/// The products in memory, so that an order costs no read for its prices.
+///
+/// Invariant: what it holds was durable when it was read. A write of the catalogue empties it; a load that began before the
+/// write does not fill it again.
+#[derive(Default)]
+pub(crate) struct Menu {
+    loaded: RwLock<Option<Arc<Products>>>,
+    writes: AtomicU64,
+}
+
+/// The products by SKU, each with its revision.
+pub(crate) struct Products(BTreeMap<String, (Product, i64)>);
+
+impl Products {
+    pub(crate) fn product(&self, sku: &str) -> Option<&Product> {
+        self.0.get(sku).map(|(product, _)| product)
+    }
+}
+
+impl Menu {
+    pub(crate) async fn load(&self, store: &dyn Store) -> Result<Arc<Products>, ReadError> {
+        if let Some(products) = self.loaded.read().clone() {
+            return Ok(products);
+        }
+        let writes = self.writes.load(Ordering::Acquire);
+        let mut products = BTreeMap::new();
+        let mut cursor = None;
+        while products.len() < MAX_PRODUCTS {
+            let page = store.query(Query::table(&PRODUCTS).limit(store::MAX_PAGE).after(cursor)).await?;
+            for row in &page.rows {
+                let (product, revision) = product::from_row(row)?;
+                products.insert(product.sku.clone(), (product, revision));
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let products = Arc::new(Products(products));
+        let mut loaded = self.loaded.write();
+        if self.writes.load(Ordering::Acquire) == writes {
+            *loaded = Some(products.clone());
+        }
+        Ok(products)
+    }
+
+    fn forget(&self) {
+        let mut loaded = self.loaded.write();
+        self.writes.fetch_add(1, Ordering::AcqRel);
+        *loaded = None;
+    }
+}
 
 /// Why a product was not written.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +172,21 @@ impl App {
     /// # Errors
     /// [`FindError::Store`].
     pub async fn catalogue(&self) -> Result<CatalogueView, FindError> {
-        todo!()
+        let menu = self.menu.load(&*self.store).await?;
+        let mut products = Vec::with_capacity(menu.0.len());
+        for (product, revision) in menu.0.values() {
+            products.push(self.product_view(product.clone(), *revision).await?);
+        }
+        products.sort_by(|a, b| {
+            let order = |view: &ProductView| (view.product.category as u8, view.product.name.clone());
+            order(a).cmp(&order(b))
+        });
+        Ok(CatalogueView {
+            currency: self.settings.currency,
+            merchant: self.settings.merchant.name.clone(),
+            delivery_fee: self.settings.delivery_fee,
+            products,
+        })
     }
 
     /// One product.
@@ -111,24 +194,102 @@ impl App {
     /// # Errors
     /// [`FindError`].
     pub async fn product(&self, sku: &str) -> Result<ProductView, FindError> {
-        todo!()
+        let not_found = || FindError::not_found("product", sku);
+        if !is_code(sku) {
+            return Err(not_found());
+        }
+        let row = self.store.get(&PRODUCTS, &sku.into()).await?.ok_or_else(not_found)?;
+        let (product, revision) = product::from_row(&row)?;
+        Ok(self.product_view(product, revision).await?)
+    }
+
+    async fn product_view(&self, product: Product, revision: i64) -> Result<ProductView, ReadError> {
+        let stock = self.store.get(&STOCK, &product.sku.as_str().into()).await?;
+        Ok(ProductView {
+            product,
+            revision,
+            stock: stock_view(stock.as_ref()),
+        })
     }
 
     /// Writes a product: a new one without `revision`, a known one only at that revision. Orders placed before keep their
-    /// prices.
+    /// prices. Returns once that is durable.
     ///
     /// # Errors
     /// [`PutError`].
-    pub async fn put_product(&self, sku: &str, product: Product, revision: Option<i64>) -> Result<ProductView, PutError> {
-        todo!()
+    pub async fn put_product(
+        &self,
+        sku: &str,
+        product: Product,
+        revision: Option<i64>,
+    ) -> Result<ProductView, PutError> {
+        if product.sku != sku {
+            return Err(PutError::OtherSku);
+        }
+        product.check()?;
+        let mut batch = Batch::new();
+        let next = revision.unwrap_or(0) + 1;
+        let row = product::row(&product, next);
+        match revision {
+            None => {
+                batch.insert(row);
+                batch.insert(Row::new(&STOCK, sku, vec![Value::Int(0); 3]));
+            }
+            Some(revision) => {
+                let columns = PRODUCTS.columns.iter().map(|column| column.name);
+                let set = columns.zip(row.values().iter().cloned()).collect();
+                batch.update(&PRODUCTS, sku, set, Some(("revision", Value::Int(revision))));
+            }
+        }
+        match self.commit(batch).await {
+            Ok(()) => {}
+            Err(CommitError::Conflict { .. }) => return Err(PutError::Stale),
+            Err(error) => return Err(StoreError::from(error).into()),
+        }
+        self.menu.forget();
+        let view = self.product_view(product, next).await;
+        Ok(view.map_err(StoreError::from)?)
     }
 
-    /// Adds or takes away stock.
+    /// Adds or takes away stock. Returns once that is durable.
     ///
     /// # Errors
     /// [`AdjustError`].
     pub async fn adjust_stock(&self, sku: &str, command: AdjustStock) -> Result<StockView, AdjustError> {
-        todo!()
+        let reason = command.reason.trim();
+        if reason.is_empty() || !basket::is_note(reason) {
+            return Err(AdjustError::Reason);
+        }
+        if command.delta == 0 || command.delta.unsigned_abs() > MAX_DELTA.unsigned_abs() {
+            return Err(AdjustError::Delta);
+        }
+        let not_found = || AdjustError::NotFound(sku.chars().take(64).collect());
+        if !is_code(sku) {
+            return Err(not_found());
+        }
+        let mut batch = Batch::new();
+        batch.push(Op::Add(Add {
+            table: &STOCK,
+            key: sku.into(),
+            amounts: vec![("available", command.delta)],
+            floor: 0,
+        }));
+        let values = vec![
+            Value::from(sku),
+            Value::Int(command.delta),
+            Value::Int(self.now()),
+            Value::from(reason),
+        ];
+        batch.insert(Row::new(&ADJUSTMENTS, store::id::next(), values));
+        let committed = self.commit(batch).await;
+        let stock = self.store.get(&STOCK, &sku.into()).await.map_err(StoreError::from)?;
+        let view = stock_view(stock.as_ref());
+        match committed {
+            Ok(()) => Ok(view),
+            Err(CommitError::Conflict { .. }) => Err(not_found()),
+            Err(CommitError::BelowFloor { .. }) => Err(AdjustError::Short(view.available)),
+            Err(error) => Err(StoreError::from(error).into()),
+        }
     }
 
     /// Fills an empty catalogue with the sample; answers how many products came. A catalogue with products stays as it is.
@@ -136,6 +297,52 @@ impl App {
     /// # Errors
     /// [`PutError`].
     pub async fn seed_catalogue(&self) -> Result<usize, PutError> {
-        todo!()
+        let there = self.store.query(Query::table(&PRODUCTS).limit(1)).await;
+        if !there.map_err(StoreError::from)?.rows.is_empty() {
+            return Ok(0);
+        }
+        let sample: Vec<Sample> = serde_json::from_str(SAMPLE).map_err(|error| StoreError::Internal(error.into()))?;
+        let count = sample.len();
+        for Sample { product, stock } in sample {
+            let sku = product.sku.clone();
+            self.put_product(&sku, product, None).await?;
+            let reason = "sample catalogue".into();
+            let adjusted = self.adjust_stock(&sku, AdjustStock { delta: stock, reason }).await;
+            adjusted.map_err(|error| StoreError::Internal(error.into()))?;
+        }
+        Ok(count)
+    }
+}
+
+/// The sample catalogue: what a lancheria in Porto Alegre sells.
+const SAMPLE: &str = include_str!("../catalogue.json");
+
+#[derive(serde::Deserialize)]
+struct Sample {
+    product: Product,
+    stock: i64,
+}
+
+fn stock_view(row: Option<&Row>) -> StockView {
+    let read = |column: &str| row.and_then(|row| row.int(column)).unwrap_or(0);
+    StockView {
+        on_hand: read("available") + read("reserved"),
+        reserved: read("reserved"),
+        available: read("available"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_catalogue_is_sound() {
+        let sample: Vec<Sample> = serde_json::from_str(SAMPLE).unwrap();
+        assert!(sample.len() >= 12);
+        for Sample { product, stock } in &sample {
+            assert_eq!(product.check(), Ok(()), "{}", product.sku);
+            assert!(*stock > 0);
+        }
     }
 }

@@ -1,7 +1,22 @@
 //! Looking at orders.
+
+use domain::delivery::{DeliveryKind, DeliveryStatus};
+use domain::order::actions;
+use store::{Query, ReadError};
+
 use crate::commands::ListOrders;
-use crate::views::{OrderPage, OrderView};
-use crate::{App, FindError, ListError};
+use crate::records::order::{self, ORDERS};
+use crate::records::receipt::ReceiptRecord;
+use crate::records::{DeliveryRecord, Order, Payment, delivery, payment};
+use crate::views::{
+    DeliveryView, Failure, OrderPage, OrderSummary, OrderView, PaymentView, ReceiptSummary, TimelineEntry,
+};
+use crate::{App, FindError, Instant, ListError, signature};
+
+/// The most rows of a page.
+pub(crate) const MAX_LIST: usize = 200;
+/// How many orders one call reads at most when it looks for a final status.
+const MAX_SCAN: usize = 5_000;
 
 impl App {
     /// One order, by `ord_...`.
@@ -9,15 +24,42 @@ impl App {
     /// # Errors
     /// [`FindError`].
     pub async fn order(&self, id: &str) -> Result<OrderView, FindError> {
-        todo!()
+        let not_found = || FindError::not_found("order", id);
+        let key = order::private_id(id).ok_or_else(not_found)?;
+        let order = Order::load(&*self.store, key).await?.ok_or_else(not_found)?;
+        let payment = Payment::load(&*self.store, key).await?.ok_or_else(not_found)?;
+        let delivery = match order.delivery() {
+            DeliveryKind::Courier => DeliveryRecord::load(&*self.store, key).await?,
+            DeliveryKind::Pickup => None,
+        };
+        let receipt = if payment.captured > 0 {
+            ReceiptRecord::of_order(&*self.store, key).await?
+        } else {
+            None
+        };
+        Ok(order_view(&order, &payment, delivery.as_ref(), receipt)?)
     }
 
     /// A page of orders, newest first.
     ///
+    /// A page of a final status may hold fewer orders than its limit and still have a next one: one call reads 5,000 orders
+    /// at most.
+    ///
     /// # Errors
     /// [`ListError`].
     pub async fn orders(&self, list: ListOrders) -> Result<OrderPage, ListError> {
-        todo!()
+        let limit = page_limit(list.limit)?;
+        match list.status {
+            Some(status) if !status.is_final() => {
+                let query = Query::index(&ORDERS, "open", status.as_str());
+                self.page(query.descending().limit(limit).after(list.cursor)).await
+            }
+            Some(status) => self.scan(status.as_str(), limit, list.cursor).await,
+            None => {
+                let query = Query::table(&ORDERS).descending();
+                self.page(query.limit(limit).after(list.cursor)).await
+            }
+        }
     }
 
     /// Orders that wait for a person, newest first.
@@ -25,18 +67,156 @@ impl App {
     /// # Errors
     /// [`ListError`].
     pub async fn inbox(&self, list: ListOrders) -> Result<OrderPage, ListError> {
-        todo!()
+        let query = Query::index(&ORDERS, "inbox", 1).descending();
+        let limit = page_limit(list.limit)?;
+        self.page(query.limit(limit).after(list.cursor)).await
+    }
+
+    async fn page(&self, query: Query) -> Result<OrderPage, ListError> {
+        let page = self.store.query(query).await?;
+        let items = page.rows.into_iter().map(|row| summary(&Order::from_row(row)?));
+        Ok(OrderPage {
+            items: items.collect::<Result<_, ReadError>>()?,
+            next: page.next,
+        })
+    }
+
+    async fn scan(&self, status: &str, limit: usize, cursor: Option<String>) -> Result<OrderPage, ListError> {
+        let mut page = OrderPage {
+            items: Vec::new(),
+            next: cursor,
+        };
+        let mut read = 0;
+        // Small pages, so that a page ends where its last order is and the cursor loses none.
+        while page.items.len() < limit && read < MAX_SCAN {
+            let step = limit - page.items.len();
+            let query = Query::table(&ORDERS).descending().limit(step).after(page.next.take());
+            let found = self.store.query(query).await?;
+            read += found.rows.len().max(1);
+            for row in found.rows {
+                if row.text("status") == Some(status) {
+                    page.items.push(summary(&Order::from_row(row)?)?);
+                }
+            }
+            page.next = found.next;
+            if page.next.is_none() {
+                break;
+            }
+        }
+        Ok(page)
     }
 
     /// Proves that its bearer placed the order: 128 bits in hex.
     #[must_use]
     pub fn tracking_token(&self, order_id: &str) -> String {
-        todo!()
+        let mac = signature::hmac(&self.secrets.tracking, &[order_id.as_bytes()]);
+        signature::hex(&mac).chars().take(32).collect()
     }
 
     /// Whether a tracking token is that of the order, in constant time.
     #[must_use]
     pub fn is_tracking_token(&self, order_id: &str, token: &str) -> bool {
-        todo!()
+        signature::same(self.tracking_token(order_id).as_bytes(), token.as_bytes())
     }
+}
+
+pub(crate) fn page_limit(limit: Option<usize>) -> Result<usize, ListError> {
+    match limit.unwrap_or(50) {
+        limit @ 1..=MAX_LIST => Ok(limit),
+        _ => Err(ListError::Limit),
+    }
+}
+
+fn order_view(
+    order: &Order,
+    payment: &Payment,
+    delivery: Option<&DeliveryRecord>,
+    receipt: Option<ReceiptRecord>,
+) -> Result<OrderView, ReadError> {
+    let body = order.body()?;
+    let handed_over = order.is_handed_over();
+    let cancelling = order.cancel_reason().is_some();
+    let status = match (delivery, handed_over) {
+        (Some(delivery), _) => delivery.status,
+        (None, true) => DeliveryStatus::Delivered,
+        (None, false) => DeliveryStatus::Waiting,
+    };
+    let entry = |entry: order::Entry| TimelineEntry {
+        at: Instant(entry.0),
+        status: entry.1,
+        detail: entry.2,
+    };
+    Ok(OrderView {
+        order_id: order.public_id(),
+        number: order.number(),
+        status: order.status,
+        revision: order.revision,
+        placed_at: Instant(order.placed_at()),
+        updated_at: Instant(order.updated_at()),
+        customer: order.customer()?,
+        lines: body.lines,
+        note: body.note,
+        subtotal: body.subtotal,
+        delivery_fee: body.delivery_fee,
+        tip: body.tip,
+        total: order.total(),
+        currency: order.currency(),
+        payment: payment_view(payment),
+        delivery: DeliveryView {
+            kind: order.delivery(),
+            status,
+            delivery_id: delivery.map(|delivery| delivery::public_id(delivery.order_id)),
+            address: body.address,
+            courier: delivery.and_then(|delivery| delivery.courier().map(str::to_owned)),
+        },
+        receipt: receipt.map(|receipt| ReceiptSummary {
+            number: receipt.number,
+            issued_at: Instant(receipt.issued_at),
+            sha256: receipt.sha256,
+        }),
+        timeline: order.timeline()?.into_iter().map(entry).collect(),
+        execution_id: store::id::encode(order.execution_id()),
+        actions: actions(order.status, payment.status, order.delivery(), handed_over, cancelling),
+        needs_attention: order.attention().map(str::to_owned),
+        cancel_reason: order.cancel_reason().map(str::to_owned),
+    })
+}
+
+pub(crate) fn payment_view(payment: &Payment) -> PaymentView {
+    let text = |column: &str| payment.text(column).map(str::to_owned);
+    PaymentView {
+        payment_id: payment::public_id(payment.order_id),
+        status: payment.status,
+        method: payment.method().to_owned(),
+        card: text("card"),
+        attempts: payment.attempts,
+        amount: payment.amount,
+        captured: payment.captured,
+        refunded: payment.refunded,
+        currency: domain::Currency::from_code(payment.currency()).unwrap_or(domain::Currency::BRL),
+        failure: text("failure_code").map(|code| Failure {
+            code,
+            message: text("failure_message").unwrap_or_default(),
+        }),
+        qr: text("qr"),
+        action_url: text("action_url"),
+        expires_at: Instant(payment.expires_at),
+    }
+}
+
+fn summary(order: &Order) -> Result<OrderSummary, ReadError> {
+    Ok(OrderSummary {
+        order_id: order.public_id(),
+        number: order.number(),
+        status: order.status,
+        revision: order.revision,
+        placed_at: Instant(order.placed_at()),
+        updated_at: Instant(order.updated_at()),
+        customer_name: order.customer()?.and_then(|customer| customer.name),
+        items: order.body()?.lines.iter().map(|line| line.quantity).sum(),
+        total: order.total(),
+        currency: order.currency(),
+        delivery: order.delivery(),
+        needs_attention: order.attention().map(str::to_owned),
+    })
 }

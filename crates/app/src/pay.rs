@@ -1,8 +1,18 @@
 //! Paying again after a refusal, and the simulator's customer side.
+
+use domain::order::OrderStatus;
+use domain::payment::PaymentStatus;
+use serde_json::json;
+use store::{Batch, CommitError, Value};
+
+use crate::app::MAX_TRIES;
 use crate::commands::PayOrder;
 use crate::error::StoreError;
+use crate::orders::payment_view;
+use crate::provider::ProviderError;
+use crate::records::{Order, Payment, order};
 use crate::views::PaymentView;
-use crate::{App, FindError, Kind, Problem};
+use crate::{App, Kind, Problem};
 
 /// Why a payment was not taken up.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +76,96 @@ impl Problem for PayError {
     }
 }
 
+impl From<ProviderError> for PayError {
+    fn from(error: ProviderError) -> PayError {
+        match error {
+            ProviderError::Card { field, problem } => PayError::Card { field, problem },
+            ProviderError::Unavailable | ProviderError::Invalid(_) => PayError::Provider,
+        }
+    }
+}
+
 impl App {
-    /// Pays an order again after a refusal. The outcome comes through the order.
+    /// Pays an order again after a refusal. Returns once the try is durable; its outcome comes through the order.
     ///
     /// # Errors
     /// [`PayError`].
     pub async fn pay(&self, order_id: &str, command: PayOrder) -> Result<PaymentView, PayError> {
-        todo!()
+        let not_found = || PayError::NotFound(order_id.chars().take(64).collect());
+        let id = order::private_id(order_id).ok_or_else(not_found)?;
+        let payment = self.payable(id).await?.ok_or_else(not_found)?;
+        let (method, card, token) = self.tokenise(command.method).await?;
+        let mut payment = Some(payment);
+        for _ in 0..MAX_TRIES {
+            let loaded = match payment.take() {
+                Some(payment) => payment,
+                None => self.payable(id).await?.ok_or_else(not_found)?,
+            };
+            let mut batch = Batch::new();
+            let update = loaded.update().status(PaymentStatus::Pending).settled();
+            let update = update
+                .set("attempts", loaded.attempts + 1)
+                .set("method", method)
+                .set("card", card.clone())
+                .set("token", token.clone())
+                .set("intent", Value::Null)
+                .set("qr", Value::Null)
+                .set("failure_code", Value::Null)
+                .set("failure_message", Value::Null);
+            update.write(&mut batch);
+            // Without a token the flow is still on its way to wait; it will see that the payment is pending again.
+            if let Some(token) = loaded.wait_token() {
+                batch.task_succeeded(token, json!({ "secondsLeft": loaded.seconds_left(self.now()) }));
+            }
+            match self.commit(batch).await {
+                Ok(()) => {
+                    let paid = Payment::load(&*self.store, id).await.map_err(StoreError::from)?;
+                    return Ok(payment_view(&paid.ok_or_else(not_found)?));
+                }
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(StoreError::from(error).into()),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// The payment of an order, if it can be tried again now.
+    async fn payable(&self, id: i64) -> Result<Option<Payment>, PayError> {
+        let order = Order::load(&*self.store, id).await.map_err(StoreError::from)?;
+        let payment = Payment::load(&*self.store, id).await.map_err(StoreError::from)?;
+        let (Some(order), Some(payment)) = (order, payment) else {
+            return Ok(None);
+        };
+        let waits = order.status == OrderStatus::PaymentPending && order.cancel_reason().is_none();
+        if !waits || payment.status != PaymentStatus::Rejected {
+            return Err(PayError::NotPayable(payment.status.as_str()));
+        }
+        if self.now() >= payment.expires_at {
+            return Err(PayError::Expired);
+        }
+        if payment.attempts >= self.settings.max_payment_attempts {
+            return Err(PayError::TooManyAttempts(payment.attempts));
+        }
+        Ok(Some(payment))
+    }
+
+    /// The simulator's customer authenticates a card payment with the bank, or refuses to. `None` without a simulator.
+    ///
+    /// # Errors
+    /// [`ProviderError`] if that intent does not wait for it.
+    pub async fn simulate_authentication(&self, intent: &str, approve: bool) -> Result<Option<()>, ProviderError> {
+        let Some(simulator) = &self.simulator else { return Ok(None) };
+        simulator.authenticate(intent, approve).await?;
+        Ok(Some(()))
+    }
+
+    /// The simulator's customer pays a Pix, in time or late. `None` without a simulator.
+    ///
+    /// # Errors
+    /// [`ProviderError`] if that intent does not wait for it.
+    pub async fn simulate_pix(&self, intent: &str) -> Result<Option<()>, ProviderError> {
+        let Some(simulator) = &self.simulator else { return Ok(None) };
+        simulator.pay_pix(intent).await?;
+        Ok(Some(()))
     }
 }

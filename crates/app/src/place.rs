@@ -1,10 +1,22 @@
 //! Placing an order.
-use crate::commands::PlaceOrder;
+
+use domain::basket::{self, BasketError};
+use domain::catalogue::Product;
+use domain::customer::{Customer, CustomerError};
+use domain::delivery::DeliveryKind;
+use domain::order::OrderStatus;
+use store::{Batch, CommitError, Row, Value};
+
+use crate::app::MAX_TRIES;
+use crate::commands::{DeliveryRequest, PaymentMethod, PlaceOrder};
 use crate::error::StoreError;
+use crate::provider::{Card, ProviderError};
+use crate::records::key::{IDEMPOTENCY_KEYS, day};
+use crate::records::order::{self, Body, NewOrder};
+use crate::records::payment::NewPayment;
+use crate::records::{Order, Payment, json};
 use crate::views::PlacedOrder;
-use crate::{App, Kind, Problem};
-use domain::basket::BasketError;
-use domain::customer::CustomerError;
+use crate::{App, Instant, Kind, Problem, signature};
 
 /// An order that is durable and whose flow is started.
 #[derive(Debug, Clone)]
@@ -97,11 +109,234 @@ impl App {
     /// Places an order: checks it, freezes its prices and commits order, payment, idempotency key and flow start in one
     /// batch. Returns once that is durable.
     ///
-    /// The same `key` with the same body answers the same again; it is kept for at least a day.
+    /// The same `key` with the same body answers the same again; it is kept for at least a day. Requests that were refused
+    /// are not kept, as with Stripe: correct the body and use the same key.
     ///
     /// # Errors
     /// [`PlaceError`]; nothing was placed.
     pub async fn place_order(&self, command: PlaceOrder, key: Option<&str>) -> Result<Placed, PlaceError> {
-        todo!()
+        let key = match key {
+            Some(key) => Some(self.idempotency(key, &command)?),
+            None => None,
+        };
+        if let Some(placed) = self.replay(key.as_ref()).await? {
+            return Ok(placed);
+        }
+        let menu = self.menu.load(&*self.store).await.map_err(StoreError::from)?;
+        let order = Checked::new(command, |sku| menu.product(sku), self.settings.delivery_fee)?;
+        let (method, card, token) = self.tokenise(order.payment).await.map_err(PlaceError::from)?;
+        for _ in 0..MAX_TRIES {
+            let now = self.now();
+            let id = store::id::next();
+            let expires_at = now + self.settings.payment_window_ms;
+            let number = self.next_order_number();
+            let mut batch = Batch::new();
+            let input = serde_json::json!({ "orderId": order::public_id(id) });
+            let execution_id = batch.start_flow(crate::ORDER_FLOW_NAME, &order::public_id(id), input);
+            batch.insert(
+                NewOrder {
+                    id,
+                    number,
+                    total: order.total,
+                    currency: self.settings.currency,
+                    delivery: order.delivery,
+                    execution_id,
+                    customer: order.customer.as_ref(),
+                    body: &order.body,
+                    now,
+                }
+                .row(),
+            );
+            batch.insert(
+                NewPayment {
+                    order_id: id,
+                    method,
+                    card: card.clone(),
+                    token: token.clone(),
+                    amount: order.total,
+                    currency: self.settings.currency.code(),
+                    expires_at,
+                    provider: self.provider.name(),
+                }
+                .row(),
+            );
+            if let Some(key) = &key {
+                batch.insert(key.row(id, now));
+            }
+            match self.commit(batch).await {
+                Ok(()) => {
+                    let order = self.placed(id, number, order.total, expires_at);
+                    return Ok(Placed { order, replayed: false });
+                }
+                // The only row that another request can have written is the key's.
+                Err(CommitError::Conflict { .. }) => {
+                    if let Some(placed) = self.replay(key.as_ref()).await? {
+                        return Ok(placed);
+                    }
+                }
+                Err(error) => return Err(StoreError::from(error).into()),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    fn placed(&self, id: i64, number: i64, total: i64, expires_at: i64) -> PlacedOrder {
+        let order_id = order::public_id(id);
+        let tracking_token = self.tracking_token(&order_id);
+        PlacedOrder {
+            tracking_url: format!("/orders/{order_id}?t={tracking_token}"),
+            order_id,
+            number,
+            status: OrderStatus::Checkout,
+            total,
+            currency: self.settings.currency,
+            tracking_token,
+            expires_at: Instant(expires_at),
+        }
+    }
+
+    fn idempotency(&self, key: &str, command: &PlaceOrder) -> Result<IdempotencyKey, PlaceError> {
+        if key.is_empty() || key.len() > 255 || !key.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+            return Err(PlaceError::Key);
+        }
+        // Keyed, so that the fingerprint of a body with a card in it tells nothing.
+        let mac = signature::hmac(&self.secrets.fingerprints, &[json(command).as_bytes()]);
+        Ok(IdempotencyKey {
+            key: format!("place/{key}"),
+            fingerprint: signature::hex(&mac).chars().take(32).collect(),
+        })
+    }
+
+    /// The answer that this key had before, once that answer is durable.
+    async fn replay(&self, key: Option<&IdempotencyKey>) -> Result<Option<Placed>, PlaceError> {
+        let Some(key) = key else { return Ok(None) };
+        let row = self.store.get(&IDEMPOTENCY_KEYS, &key.key.as_str().into()).await;
+        let Some(row) = row.map_err(StoreError::from)? else {
+            return Ok(None);
+        };
+        if row.text("fingerprint") != Some(&key.fingerprint) {
+            return Err(PlaceError::KeyReused);
+        }
+        let id = row.int("order_id").unwrap_or(0);
+        let order = Order::load(&*self.store, id).await.map_err(StoreError::from)?;
+        let payment = Payment::load(&*self.store, id).await.map_err(StoreError::from)?;
+        let (Some(order), Some(payment)) = (order, payment) else {
+            return Ok(None);
+        };
+        self.store.flush().await.map_err(StoreError::from)?;
+        let order = self.placed(id, order.number(), order.total(), payment.expires_at);
+        Ok(Some(Placed { order, replayed: true }))
+    }
+
+    /// Exchanges the way to pay: its name, the card's brand and last digits, the provider's token.
+    pub(crate) async fn tokenise(
+        &self,
+        method: PaymentMethod,
+    ) -> Result<(&'static str, Option<String>, Option<String>), ProviderError> {
+        match method {
+            PaymentMethod::Pix {} => Ok(("pix", None, None)),
+            PaymentMethod::Token { token } if is_token(&token) => Ok(("card", None, Some(token))),
+            PaymentMethod::Token { .. } => Err(ProviderError::Card {
+                field: "token",
+                problem: "the token must have 1 to 255 letters, digits, `_` and `-`",
+            }),
+            PaymentMethod::Card {
+                number,
+                exp_month,
+                exp_year,
+                cvc,
+            } => {
+                let card = Card {
+                    number: number.chars().filter(|c| !matches!(c, ' ' | '-')).collect(),
+                    exp_month,
+                    exp_year,
+                    cvc,
+                };
+                let token = self.provider.tokenise(card).await?;
+                let shown = format!("{} {}", token.brand, token.last4);
+                Ok(("card", Some(shown), Some(token.id)))
+            }
+        }
+    }
+}
+
+fn is_token(token: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=255).contains(&token.len()) && token.bytes().all(good)
+}
+
+impl From<ProviderError> for PlaceError {
+    fn from(error: ProviderError) -> PlaceError {
+        match error {
+            ProviderError::Card { field, problem } => PlaceError::Card { field, problem },
+            ProviderError::Unavailable | ProviderError::Invalid(_) => PlaceError::Provider,
+        }
+    }
+}
+
+struct IdempotencyKey {
+    key: String,
+    fingerprint: String,
+}
+
+impl IdempotencyKey {
+    fn row(&self, order_id: i64, now: i64) -> Row {
+        let values = vec![
+            Value::from(self.fingerprint.as_str()),
+            Value::Int(order_id),
+            Value::Int(day(now)),
+        ];
+        Row::new(&IDEMPOTENCY_KEYS, self.key.as_str(), values)
+    }
+}
+
+/// A request that can be placed: frozen and added up.
+struct Checked {
+    customer: Option<Customer>,
+    body: Body,
+    total: i64,
+    delivery: DeliveryKind,
+    payment: PaymentMethod,
+}
+
+impl Checked {
+    fn new<'c>(
+        command: PlaceOrder,
+        product: impl Fn(&str) -> Option<&'c Product>,
+        courier_fee: i64,
+    ) -> Result<Checked, PlaceError> {
+        let customer = command.customer.map(Customer::checked).transpose()?;
+        let lines = basket::freeze(&command.lines, product)?;
+        if !basket::is_note(&command.note) {
+            return Err(BasketError::Note { line: None }.into());
+        }
+        let (delivery, fee, address) = match command.delivery {
+            DeliveryRequest::Pickup => (DeliveryKind::Pickup, 0, None),
+            DeliveryRequest::Courier { address } => {
+                address.check().map_err(PlaceError::Address)?;
+                (DeliveryKind::Courier, courier_fee, Some(address))
+            }
+        };
+        let totals = basket::total(&lines, fee, command.tip)?;
+        match command.expected_total {
+            Some(expected) if expected != totals.total => Err(PlaceError::PriceChanged {
+                total: totals.total,
+                expected,
+            }),
+            _ => Ok(Checked {
+                customer,
+                body: Body {
+                    lines,
+                    subtotal: totals.subtotal,
+                    delivery_fee: totals.delivery_fee,
+                    tip: totals.tip,
+                    note: command.note,
+                    address,
+                },
+                total: totals.total,
+                delivery,
+                payment: command.payment,
+            }),
+        }
     }
 }

@@ -30,8 +30,8 @@ pub struct HttpSender(Client<HttpConnector, Full<Bytes>>);
 
 impl Default for HttpSender {
     fn default() -> HttpSender {
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(16);
-        HttpSender(client.build_http())
+        let mut client = Client::builder(TokioExecutor::new());
+        HttpSender(client.pool_max_idle_per_host(16).build_http())
     }
 }
 

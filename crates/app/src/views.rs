@@ -419,10 +419,12 @@ pub struct Difference {
 pub struct OrderChange {
     /// `ord_...`
     pub order_id: String,
-    /// The status after it.
-    pub status: OrderStatus,
-    /// The revision after it.
-    pub revision: i64,
+    /// The order's status, when it changed; absent when the payment, the delivery or a detail did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<OrderStatus>,
+    /// The order's revision, when the order itself changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
 }
 
 /// An order of the benchmark.

@@ -1,6 +1,7 @@
 //! The payment provider's webhooks.
+
 use crate::error::StoreError;
-use crate::{App, Kind, Problem, SignatureError};
+use crate::{App, Kind, Problem, SignatureError, signature};
 
 /// What a webhook or callback did. All of them are answered with success, so that the sender does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +57,28 @@ impl Problem for WebhookError {
 
 impl App {
     /// Handles a webhook: signature over the raw bytes first, then the event's id, then amount and currency against our
-    /// record, then the one transition that browser, webhook and poller share.
+    /// record, then the one transition that browser, webhook and poller share. Returns once that is durable.
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn provider_webhook(&self, provider: &str, signature: &str, body: &[u8]) -> Result<WebhookOutcome, WebhookError> {
-        todo!()
+    pub async fn provider_webhook(
+        &self,
+        provider: &str,
+        signature: &str,
+        body: &[u8],
+    ) -> Result<WebhookOutcome, WebhookError> {
+        if provider != self.provider.name() {
+            return Err(WebhookError::UnknownProvider(provider.chars().take(32).collect()));
+        }
+        signature::verify(&self.secrets.webhooks, signature, body, self.now())?;
+        let event = self.provider.read_event(body).map_err(|_| WebhookError::Malformed)?;
+        let Some(intent) = event.intent else {
+            return Ok(WebhookOutcome::Ignored);
+        };
+        let outcome = self.hear(&intent, Some((provider, &event.id))).await?;
+        if outcome == WebhookOutcome::Mismatch {
+            tracing::warn!(event = event.id, intent = intent.id, "a webhook does not match our records");
+        }
+        Ok(outcome)
     }
 }

@@ -1,6 +1,27 @@
 //! Mails: what they say, and who carries them.
+//!
+//! A mail is a row whose key is (order, event), so one event never makes two. Its texts are derived from the order, which is
+//! frozen: nothing is stored twice, and erasing the customer erases them too. With a carrier the same commit sends a
+//! message; the mail goes out after it is durable, and its failure never fails the order.
+
+#[cfg(feature = "smtp")]
+pub(crate) mod smtp;
+mod texts;
+
 use async_trait::async_trait;
-use store::BoxError;
+use domain::customer::Customer;
+use domain::money::Locale;
+use domain::notification::Notice;
+use serde::{Deserialize, Serialize};
+use store::message::Message;
+use store::{Batch, BoxError, ReadError};
+
+use crate::App;
+use crate::records::mail::{MAILS, new_row, public_id};
+use crate::records::{Order, Payment};
+
+/// Mails to carry; the body is a [`Due`].
+pub(crate) const MAIL_QUEUE: &str = "mail";
 
 /// A mail ready to go out.
 #[derive(Clone)]
@@ -27,4 +48,84 @@ pub trait Mailer: Send + Sync {
     /// # Errors
     /// It was not taken; try again.
     async fn send(&self, mail: OutgoingMail) -> Result<(), BoxError>;
+}
+
+/// Which mail is to be carried.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Due {
+    pub(crate) order: i64,
+    pub(crate) event: i64,
+}
+
+/// What a mail says.
+pub(crate) struct Texts {
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
+}
+
+/// Writes the mail of an event into the batch, unless the customer gave no address or the mail is there already.
+pub(crate) async fn write(
+    app: &App,
+    batch: &mut Batch,
+    order: &Order,
+    notice: Notice,
+    occurrence: i64,
+    now: i64,
+) -> Result<(), ReadError> {
+    let Some(to) = order.customer()?.and_then(|customer| customer.email) else {
+        return Ok(());
+    };
+    let event = notice.number(occurrence);
+    if app.store.get(&MAILS, &(order.id, event).into()).await?.is_some() {
+        return Ok(());
+    }
+    let status = if app.mailer.is_some() { "queued" } else { "kept" };
+    batch.insert(new_row(order.id, event, notice, status, now, &to));
+    if app.mailer.is_some() {
+        batch.send(Message::new(MAIL_QUEUE, &Due { order: order.id, event }));
+    }
+    Ok(())
+}
+
+/// The texts of a mail.
+pub(crate) fn compose(app: &App, order: &Order, payment: &Payment, notice: Notice) -> Result<Texts, ReadError> {
+    let body = order.body()?;
+    let customer = order.customer()?;
+    let id = order.public_id();
+    let token = app.tracking_token(&id);
+    let facts = texts::Facts {
+        merchant: &app.settings.merchant.name,
+        name: customer.as_ref().and_then(|customer| customer.name.as_deref()),
+        number: order.number(),
+        lines: &body.lines,
+        delivery_fee: body.delivery_fee,
+        tip: body.tip,
+        total: order.total(),
+        refunded: payment.refunded,
+        currency: order.currency(),
+        link: (!app.settings.public_url.is_empty())
+            .then(|| format!("{}/orders/{id}?t={token}", app.settings.public_url)),
+        reason: order.cancel_reason(),
+    };
+    Ok(texts::compose(notice, locale(customer.as_ref()), &facts))
+}
+
+/// The language of a customer.
+pub(crate) fn locale(customer: Option<&Customer>) -> Locale {
+    customer.map_or_else(Locale::default, |customer| customer.locale)
+}
+
+/// The mail as it goes out.
+pub(crate) fn outgoing(app: &App, order: &Order, event: i64, to: &str, texts: Texts) -> OutgoingMail {
+    let from = &app.settings.mail_from;
+    let domain = from.rsplit_once('@').map_or("comanda.example", |(_, domain)| domain);
+    OutgoingMail {
+        message_id: format!("<{}@{}>", public_id(order.id, event), domain.trim_end_matches('>')),
+        from: from.clone(),
+        to: to.to_owned(),
+        subject: texts.subject,
+        text: texts.text,
+        html: texts.html,
+    }
 }

@@ -55,6 +55,8 @@ pub struct Authorise {
     pub key: String,
     /// Our order, `ord_...`; the provider gives it back in its events.
     pub order_id: String,
+    /// Which try of the order it is, from 1; given back as well.
+    pub attempt: i64,
     /// Minor units.
     pub amount: i64,
     /// ISO 4217.
@@ -87,6 +89,8 @@ pub struct Intent {
     pub id: String,
     /// Our order, as given.
     pub order_id: String,
+    /// Which try of the order it is, as given.
+    pub attempt: i64,
     /// Where it stands.
     pub status: IntentStatus,
     /// Minor units.
@@ -159,7 +163,7 @@ pub trait PaymentProvider: Send + Sync {
     /// [`ProviderError`].
     async fn capture(&self, intent: &str, key: &str) -> Result<Intent, ProviderError>;
 
-    /// Calls off what was not taken.
+    /// Calls off what was not taken. An intent whose amount was taken stays as it is: look at the answer.
     ///
     /// # Errors
     /// [`ProviderError`].

@@ -1,11 +1,69 @@
-//! The tables, one file each.
-use store::Table;
+//! The tables, one file each: real columns for whatever is searched, summed or shown; JSON only for the rest.
+
+pub(crate) mod bench;
+pub(crate) mod delivery;
+pub(crate) mod key;
+pub(crate) mod mail;
+pub(crate) mod order;
+pub(crate) mod payment;
+pub(crate) mod product;
+pub(crate) mod receipt;
+pub(crate) mod simulator;
+pub(crate) mod stock;
+
+use store::{ReadError, Row, Table};
+
+pub(crate) use delivery::DeliveryRecord;
+pub(crate) use order::Order;
+pub(crate) use payment::Payment;
 
 /// The version of the layout of all tables together.
 pub const SCHEMA_VERSION: i64 = 1;
 
-/// Every table of the application and of its simulators.
+/// Every table of the application and of its simulators. The queue's and the runtime's own are not among them.
 #[must_use]
 pub fn tables() -> Vec<&'static Table> {
-    Vec::new()
+    vec![
+        &order::ORDERS,
+        &payment::PAYMENTS,
+        &stock::STOCK,
+        &stock::RESERVATIONS,
+        &stock::ADJUSTMENTS,
+        &delivery::DELIVERIES,
+        &receipt::RECEIPTS,
+        &mail::MAILS,
+        &product::PRODUCTS,
+        &key::IDEMPOTENCY_KEYS,
+        &key::RECEIVED_EVENTS,
+        &key::TICKERS,
+        &simulator::INTENTS,
+        &simulator::KEYS,
+        &bench::ORDERS,
+        &bench::STOCK,
+        &bench::PAYMENTS,
+        &bench::MESSAGES,
+        &bench::RECEIPTS,
+    ]
+}
+
+/// The error for a row that this program did not write like that.
+pub(crate) fn damaged(row: &Row, column: &str) -> ReadError {
+    let problem = format!("`{}[{}]` has an unreadable `{column}`", row.table().name, row.key());
+    ReadError::Unavailable(problem.into())
+}
+
+/// An identifier as text: a prefix and 13 characters.
+pub(crate) fn public_id(prefix: &str, id: i64) -> String {
+    format!("{prefix}{}", store::id::encode(id))
+}
+
+/// The identifier in a text with that prefix.
+pub(crate) fn private_id(prefix: &str, text: &str) -> Option<i64> {
+    store::id::decode(text.strip_prefix(prefix)?)
+}
+
+/// The text of a value that serialises to JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    // Only maps with keys that are no strings cannot be written; there are none in these tables.
+    serde_json::to_string(value).unwrap_or_else(|_| "null".into())
 }

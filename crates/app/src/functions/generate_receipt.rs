@@ -1,0 +1,47 @@
+//! Issues the receipt: its number, its document, its hash.
+
+use async_trait::async_trait;
+use serde_json::json;
+use store::Batch;
+
+use super::{changed, load_order, load_payment};
+use crate::records::receipt::{RECEIPTS, ReceiptRecord};
+use crate::{Answer, App, Call, Function, FunctionError};
+
+/// See the module.
+pub(super) struct GenerateReceipt(pub(super) App);
+
+#[async_trait]
+impl Function for GenerateReceipt {
+    fn name(&self) -> &'static str {
+        "generate-receipt"
+    }
+
+    async fn call(&self, call: Call) -> Result<Answer, FunctionError> {
+        let app = &self.0;
+        let order = load_order(app, &call).await?;
+        let payment = load_payment(app, &order).await?;
+        let mut number = app.receipt_numbers.take(order.id, call.now_ms).await?;
+        if let Some(row) = app.store.get(&RECEIPTS, &number.into()).await? {
+            if row.int("order_id") == Some(order.id) {
+                return changed(json!({ "number": number }), Batch::new());
+            }
+            app.receipt_numbers.refuse(order.id);
+            number = app.receipt_numbers.take(order.id, call.now_ms).await?;
+        }
+        let document = app.print(&order, &payment, number, call.now_ms)?;
+        let record = ReceiptRecord {
+            number,
+            order_id: order.id,
+            issued_at: call.now_ms,
+            total: payment.captured,
+            sha256: document.sha256,
+        };
+        // Written beside the commit, not within it: if the step runs again the file is written again, and a file that does
+        // not match the record is never served.
+        app.files.put(order.id, document.bytes);
+        let mut batch = Batch::new();
+        batch.insert(record.row());
+        changed(json!({ "number": number }), batch)
+    }
+}

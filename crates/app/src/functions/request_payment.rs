@@ -1,0 +1,74 @@
+//! Asks the provider to hold the amount, and waits for its answer: by webhook, by poll, or at once.
+
+use async_trait::async_trait;
+use domain::payment::PaymentStatus;
+use serde_json::json;
+use store::Batch;
+
+use super::{changed, load_order, load_payment, refuse_cancelled, task_token, unchanged};
+use crate::provider::{Authorise, Method};
+use crate::settle::settle;
+use crate::{Answer, App, Call, Function, FunctionError};
+
+/// See the module.
+pub(super) struct RequestPayment(pub(super) App);
+
+#[async_trait]
+impl Function for RequestPayment {
+    fn name(&self) -> &'static str {
+        "request-payment"
+    }
+
+    fn reaches_out(&self) -> bool {
+        true
+    }
+
+    async fn call(&self, call: Call) -> Result<Answer, FunctionError> {
+        let app = &self.0;
+        let order = load_order(app, &call).await?;
+        refuse_cancelled(&order)?;
+        let token = task_token(&call)?;
+        let payment = load_payment(app, &order).await?;
+        let mut batch = Batch::new();
+        unchanged(&order, &mut batch);
+        match payment.status {
+            // The webhook was faster than this step.
+            PaymentStatus::Authorized | PaymentStatus::Confirmed => {
+                batch.task_succeeded(token, json!({}));
+                return changed(json!({}), batch);
+            }
+            PaymentStatus::Pending => {}
+            PaymentStatus::Rejected => {
+                let code = payment.text("failure_code").unwrap_or_default();
+                return Err(FunctionError::new("PaymentRefused", code));
+            }
+            PaymentStatus::Voided | PaymentStatus::Refunded | PaymentStatus::Expired => {
+                return Err(FunctionError::new("PaymentExpired", "the payment is over"));
+            }
+        }
+        if call.now_ms >= payment.expires_at {
+            return Err(FunctionError::new("PaymentExpired", "the time to pay is over"));
+        }
+        let method = match payment.text("token") {
+            Some(token) => Method::Card { token: token.into() },
+            None => Method::Pix,
+        };
+        let order_id = order.public_id();
+        let request = Authorise {
+            key: format!("{order_id}/authorise/{}", payment.attempts),
+            order_id,
+            attempt: payment.attempts,
+            amount: payment.amount,
+            currency: payment.currency().to_owned(),
+            method,
+            expires_at: payment.expires_at,
+        };
+        let intent = app.provider.authorise(request).await?;
+        if !settle(&payment, &intent, Some(token), &mut batch) {
+            let update = payment.update().set("intent", intent.id.as_str());
+            let update = update.set("waiting", 1).set("asked_at", call.now_ms).set("wait_token", token);
+            update.set("qr", intent.qr).set("action_url", intent.action_url).write(&mut batch);
+        }
+        changed(json!({}), batch)
+    }
+}

@@ -1,0 +1,204 @@
+//! Gapless receipt numbers without a hot row.
+//!
+//! Why not a counter row: every order would change it, and with hundreds in flight nearly all their commits would conflict.
+//! Why not `Op::Add` on one: it does not tell which number it made. Here a number is held for an order in memory and
+//! becomes the key of the receipt's row in the commit of its step.
+//!
+//! Invariant: two receipts never share a number, because the number is the key and its insert demands that it is absent.
+//!
+//! Invariant: no number is lost. A number whose commit did not happen stays with its order, whose step runs again with it.
+//! A crash forgets who held what, but nothing else: on opening, every number below the highest that has no row is free, and
+//! the lowest free number goes out first, to the steps that run again or to the next order. The holes that a crash leaves
+//! are therefore filled before any new number is used. An order that never comes back for its number (its flow was ended by
+//! hand between call and commit) loses it after [`HOLD_MS`]; if it comes back all the same, the insert decides.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use store::{Query, ReadError, Store};
+
+use crate::records::receipt::RECEIPTS;
+
+/// How many of the newest receipts are looked through for holes on opening. More can never be in flight.
+const LOOK_BACK: usize = 20_000;
+/// After how long a number that was not used is handed on.
+const HOLD_MS: i64 = 10 * 60_000;
+/// How many held numbers are looked at each time one is taken.
+const SWEEP: usize = 4;
+
+/// Hands out receipt numbers.
+pub(crate) struct Numbers {
+    store: Arc<dyn Store>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: i64,
+    free: BTreeSet<i64>,
+    /// Order -> its number and since when.
+    held: HashMap<i64, (i64, i64)>,
+    /// Orders in the order of their holds, for the sweep.
+    queue: std::collections::VecDeque<i64>,
+}
+
+impl Numbers {
+    /// Finds the highest number and the holes below it.
+    pub(crate) async fn open(store: Arc<dyn Store>) -> Result<Numbers, ReadError> {
+        let mut state = State::default();
+        let mut cursor = None;
+        let mut seen = 0;
+        let mut expected: Option<i64> = None;
+        while seen < LOOK_BACK {
+            let query = Query::table(&RECEIPTS).descending().limit(store::MAX_PAGE).after(cursor);
+            let page = store.query(query).await?;
+            for row in &page.rows {
+                let Some(number) = row.key().int() else { continue };
+                state.next = state.next.max(number);
+                if let Some(expected) = expected {
+                    state.free.extend(number + 1..=expected);
+                }
+                expected = Some(number - 1);
+                seen += 1;
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                // The start of the table: numbers begin with 1.
+                if let Some(expected) = expected {
+                    state.free.extend(1..=expected);
+                }
+                break;
+            }
+        }
+        state.next += 1;
+        Ok(Numbers {
+            store,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// The number of an order: the one it holds, else the lowest that is free.
+    pub(crate) async fn take(&self, order_id: i64, now: i64) -> Result<i64, ReadError> {
+        let (number, stale) = {
+            let mut state = self.state.lock();
+            let stale = state.sweep(now);
+            (state.take(order_id, now), stale)
+        };
+        for (order, number) in stale {
+            let used = self.store.get(&RECEIPTS, &number.into()).await?.is_some();
+            self.state.lock().settle(order, number, used);
+        }
+        Ok(number)
+    }
+
+    /// The order's receipt is committed: its number need not be held any more.
+    pub(crate) fn done(&self, order_id: i64) {
+        self.state.lock().held.remove(&order_id);
+    }
+
+    /// The number turned out to be another order's: forget it.
+    pub(crate) fn refuse(&self, order_id: i64) {
+        self.state.lock().held.remove(&order_id);
+    }
+}
+
+impl State {
+    fn take(&mut self, order_id: i64, now: i64) -> i64 {
+        if let Some((number, since)) = self.held.get_mut(&order_id) {
+            *since = now;
+            return *number;
+        }
+        let number = self.free.pop_first().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        });
+        self.held.insert(order_id, (number, now));
+        self.queue.push_back(order_id);
+        number
+    }
+
+    /// A few holds that are old: most were used and can be forgotten.
+    fn sweep(&mut self, now: i64) -> Vec<(i64, i64)> {
+        let mut stale = Vec::new();
+        for _ in 0..SWEEP {
+            let Some(order) = self.queue.front().copied() else { break };
+            match self.held.get(&order) {
+                Some((_, since)) if now - since < HOLD_MS => break,
+                Some((number, _)) => stale.push((order, *number)),
+                None => {}
+            }
+            self.queue.pop_front();
+        }
+        stale
+    }
+
+    fn settle(&mut self, order: i64, number: i64, used: bool) {
+        if self.held.get(&order).is_some_and(|(held, _)| *held == number) {
+            self.held.remove(&order);
+            if !used {
+                self.free.insert(number);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::memory::MemoryStore;
+    use store::Batch;
+
+    use super::*;
+    use crate::records::receipt::ReceiptRecord;
+
+    async fn write(store: &MemoryStore, numbers: &[i64]) {
+        for number in numbers {
+            let record = ReceiptRecord {
+                number: *number,
+                order_id: 1_000 + number,
+                issued_at: 0,
+                total: 1,
+                sha256: String::new(),
+            };
+            let mut batch = Batch::new();
+            batch.insert(record.row());
+            store.commit(batch).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn holes_of_a_crash_are_filled_first() {
+        #[track_caller]
+        fn check(found: &[i64], expected: &[i64]) {
+            assert_eq!(found, expected);
+        }
+        for (written, expected) in [
+            (vec![], [1, 2, 3, 4]),
+            (vec![1, 2, 3], [4, 5, 6, 7]),
+            (vec![1, 2, 5, 6], [3, 4, 7, 8]),
+            (vec![2, 4], [1, 3, 5, 6]),
+        ] {
+            let store = Arc::new(MemoryStore::new());
+            write(&store, &written).await;
+            let numbers = Numbers::open(store).await.unwrap();
+            let mut found = Vec::new();
+            for order in 0..4 {
+                found.push(numbers.take(order, 0).await.unwrap());
+            }
+            check(&found, &expected);
+            assert_eq!(numbers.take(2, 1).await.unwrap(), expected[2], "the same order, the same number");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unused_number_is_handed_on_and_a_used_one_is_not() {
+        let store = Arc::new(MemoryStore::new());
+        let numbers = Numbers::open(store.clone()).await.unwrap();
+        assert_eq!(numbers.take(1, 0).await.unwrap(), 1);
+        assert_eq!(numbers.take(2, 0).await.unwrap(), 2);
+        write(&store, &[2]).await;
+        assert_eq!(numbers.take(3, HOLD_MS + 1).await.unwrap(), 3);
+        assert_eq!(numbers.take(4, HOLD_MS + 1).await.unwrap(), 1);
+        assert_eq!(numbers.take(5, HOLD_MS + 1).await.unwrap(), 4);
+    }
+}

@@ -1,0 +1,52 @@
+//! What was answered and heard before, and the periodic work. `day` counts days since the epoch; clean-up goes by it.
+
+use store::{Column, Index, KeyShape, Row, Table, Value};
+
+/// Idempotency keys: the fingerprint of the request and the order it made.
+pub(crate) static IDEMPOTENCY_KEYS: Table = Table {
+    name: "idempotency_keys",
+    key: KeyShape::Text("key"),
+    columns: &[
+        Column::text("fingerprint"),
+        Column::int("order_id"),
+        Column::int("day"),
+    ],
+    indexes: &[Index {
+        name: "by_day",
+        columns: &["day"],
+    }],
+};
+
+/// Ids of webhooks and callbacks that were handled.
+pub(crate) static RECEIVED_EVENTS: Table = Table {
+    name: "received_events",
+    key: KeyShape::Text("id"),
+    columns: &[Column::int("day")],
+    indexes: &[Index {
+        name: "by_day",
+        columns: &["day"],
+    }],
+};
+
+/// Periodic work: which message carries the next beat.
+pub(crate) static TICKERS: Table = Table {
+    name: "tickers",
+    key: KeyShape::Text("name"),
+    columns: &[Column::int("message_id")],
+    indexes: &[],
+};
+
+/// The day of an instant.
+pub(crate) fn day(now_ms: i64) -> i64 {
+    now_ms.div_euclid(86_400_000)
+}
+
+/// The row of a handled event.
+pub(crate) fn received_event(source: &str, id: &str, now: i64) -> Row {
+    Row::new(&RECEIVED_EVENTS, event_key(source, id).as_str(), vec![Value::Int(day(now))])
+}
+
+/// The key of a handled event.
+pub(crate) fn event_key(source: &str, id: &str) -> String {
+    format!("{source}/{id}")
+}

@@ -1,0 +1,192 @@
+//! Payments, one per order; the key is the order's id.
+
+use domain::payment::PaymentStatus;
+use store::{Batch, Column, Index, KeyShape, ReadError, Row, Store, Table, Value};
+
+use super::damaged;
+
+/// The payments. `waiting` is 1 while the provider owes an answer, since `asked_at`.
+pub(crate) static PAYMENTS: Table = Table {
+    name: "payments",
+    key: KeyShape::Int("order_id"),
+    columns: &[
+        Column::text("status"),
+        Column::int("revision"),
+        Column::text("method"),
+        Column::text("card").null(),
+        Column::text("token").null(),
+        Column::int("amount"),
+        Column::text("currency"),
+        Column::int("captured"),
+        Column::int("refunded"),
+        Column::int("attempts"),
+        Column::int("expires_at"),
+        Column::text("provider"),
+        Column::text("intent").null(),
+        Column::int("capture_before").null(),
+        Column::int("waiting").null(),
+        Column::int("asked_at").null(),
+        Column::text("wait_token").null(),
+        Column::text("failure_code").null(),
+        Column::text("failure_message").null(),
+        Column::text("qr").null(),
+        Column::text("action_url").null(),
+    ],
+    indexes: &[Index {
+        name: "waiting",
+        columns: &["waiting", "asked_at"],
+    }],
+};
+
+/// A new payment.
+pub(crate) struct NewPayment<'a> {
+    pub(crate) order_id: i64,
+    pub(crate) method: &'static str,
+    pub(crate) card: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) amount: i64,
+    pub(crate) currency: &'static str,
+    pub(crate) expires_at: i64,
+    pub(crate) provider: &'a str,
+}
+
+impl NewPayment<'_> {
+    pub(crate) fn row(self) -> Row {
+        let values = vec![
+            Value::from(PaymentStatus::Pending.as_str()),
+            Value::Int(1),
+            Value::from(self.method),
+            Value::from(self.card),
+            Value::from(self.token),
+            Value::Int(self.amount),
+            Value::from(self.currency),
+            Value::Int(0),
+            Value::Int(0),
+            Value::Int(1),
+            Value::Int(self.expires_at),
+            Value::from(self.provider),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+        ];
+        Row::new(&PAYMENTS, self.order_id, values)
+    }
+}
+
+/// A payment as it stands in the store.
+#[derive(Debug, Clone)]
+pub(crate) struct Payment {
+    row: Row,
+    pub(crate) order_id: i64,
+    pub(crate) status: PaymentStatus,
+    pub(crate) revision: i64,
+    pub(crate) amount: i64,
+    pub(crate) captured: i64,
+    pub(crate) refunded: i64,
+    pub(crate) attempts: i64,
+    pub(crate) expires_at: i64,
+}
+
+impl Payment {
+    pub(crate) async fn load(store: &dyn Store, order_id: i64) -> Result<Option<Payment>, ReadError> {
+        let row = store.get(&PAYMENTS, &order_id.into()).await?;
+        row.map(Payment::from_row).transpose()
+    }
+
+    pub(crate) fn from_row(row: Row) -> Result<Payment, ReadError> {
+        let status = row.text("status").and_then(PaymentStatus::from_name);
+        let status = status.ok_or_else(|| damaged(&row, "status"))?;
+        let int = |column: &str| row.int(column).ok_or_else(|| damaged(&row, column));
+        Ok(Payment {
+            order_id: row.key().int().ok_or_else(|| damaged(&row, "order_id"))?,
+            status,
+            revision: int("revision")?,
+            amount: int("amount")?,
+            captured: int("captured")?,
+            refunded: int("refunded")?,
+            attempts: int("attempts")?,
+            expires_at: int("expires_at")?,
+            row,
+        })
+    }
+
+    pub(crate) fn text(&self, column: &str) -> Option<&str> {
+        self.row.text(column)
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        self.row.text("method").unwrap_or("card")
+    }
+
+    pub(crate) fn currency(&self) -> &str {
+        self.row.text("currency").unwrap_or_default()
+    }
+
+    pub(crate) fn intent(&self) -> Option<&str> {
+        self.row.text("intent")
+    }
+
+    pub(crate) fn wait_token(&self) -> Option<&str> {
+        self.row.text("wait_token")
+    }
+
+    /// Whether the provider owes an answer.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.row.int("waiting").is_some()
+    }
+
+    /// How many whole seconds are left to pay, at least one.
+    pub(crate) fn seconds_left(&self, now: i64) -> i64 {
+        ((self.expires_at - now + 999) / 1000).max(1)
+    }
+
+    /// Begins a change of this revision.
+    pub(crate) fn update(&self) -> PaymentUpdate<'_> {
+        PaymentUpdate {
+            payment: self,
+            set: vec![("revision", Value::Int(self.revision + 1))],
+        }
+    }
+}
+
+/// `pay_...`
+pub(crate) fn public_id(order_id: i64) -> String {
+    super::public_id("pay_", order_id)
+}
+
+/// A change of a payment, under the condition that nobody else changed it.
+pub(crate) struct PaymentUpdate<'p> {
+    payment: &'p Payment,
+    set: Vec<(&'static str, Value)>,
+}
+
+impl PaymentUpdate<'_> {
+    pub(crate) fn set(mut self, column: &'static str, value: impl Into<Value>) -> Self {
+        self.set.push((column, value.into()));
+        self
+    }
+
+    /// Moves to another status; the caller decided it by the domain's rules.
+    pub(crate) fn status(self, next: PaymentStatus) -> Self {
+        self.set("status", next.as_str())
+    }
+
+    /// The provider answered for good: nobody polls it, nobody waits.
+    pub(crate) fn settled(self) -> Self {
+        self.set("waiting", Value::Null)
+            .set("asked_at", Value::Null)
+            .set("wait_token", Value::Null)
+            .set("action_url", Value::Null)
+    }
+
+    pub(crate) fn write(self, batch: &mut Batch) {
+        let when = Some(("revision", Value::Int(self.payment.revision)));
+        batch.update(&PAYMENTS, self.payment.order_id, self.set, when);
+    }
+}
