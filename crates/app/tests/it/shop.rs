@@ -1,0 +1,250 @@
+//! A shop in memory whose functions are called one by one, as a flow would.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use app::commands::{CancelOrder, PayOrder, PlaceOrder};
+use app::views::OrderView;
+use app::{App, Call, CallbackSender, Consumer, Delivery, Function, Ports, Secrets, Settings};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::{Value as Json, json};
+use store::memory::MemoryStore;
+use store::message::MESSAGES;
+use store::{Batch, BoxError, CommitError, Query, Store};
+
+/// Posts straight into the application.
+#[derive(Default)]
+pub(crate) struct Loopback(Mutex<Option<App>>);
+
+#[async_trait]
+impl CallbackSender for Loopback {
+    async fn post(&self, url: &str, header: (&'static str, String), body: String) -> Result<u16, BoxError> {
+        let app = self.0.lock().clone().ok_or("nobody listens")?;
+        let outcome = if url.ends_with("/v1/webhooks/simulator") {
+            let posted = app.provider_webhook("simulator", &header.1, body.as_bytes()).await;
+            posted.map(|_| ()).map_err(|e| e.to_string())
+        } else {
+            let posted = app.delivery_callback(&header.1, body.as_bytes()).await;
+            posted.map(|_| ()).map_err(|e| e.to_string())
+        };
+        Ok(outcome.map_or(400, |()| 200))
+    }
+}
+
+pub(crate) struct Shop {
+    pub(crate) app: App,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) secrets: Secrets,
+    functions: HashMap<&'static str, Arc<dyn Function>>,
+    consumers: HashMap<&'static str, Arc<dyn Consumer>>,
+}
+
+pub(crate) fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.simulator.pix_paid_after_ms = None;
+    settings
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Shop {
+        Shop::with(settings()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Shop {
+        Shop::over(Arc::new(MemoryStore::new()), settings).await
+    }
+
+    pub(crate) async fn over(store: Arc<MemoryStore>, settings: Settings) -> Shop {
+        let loopback = Arc::new(Loopback::default());
+        let objects = Arc::new(object_store::memory::InMemory::new());
+        let mut ports = Ports::embedded(store, objects, &settings);
+        ports.sender = loopback.clone();
+        let secrets = Secrets::new(b"a secret of this test only");
+        let app = App::open(ports, secrets.clone(), settings).await.unwrap();
+        *loopback.0.lock() = Some(app.clone());
+        app.set_callback_base("http://loopback/");
+        app.seed_catalogue().await.unwrap();
+        Shop {
+            store: app.store(),
+            functions: app.functions().into_iter().map(|f| (f.name(), f)).collect(),
+            consumers: app.consumers().into_iter().map(|c| (c.queue(), c)).collect(),
+            secrets,
+            app,
+        }
+    }
+
+    pub(crate) async fn place(&self, order: Json) -> String {
+        let command: PlaceOrder = serde_json::from_value(order).unwrap();
+        self.app.place_order(command, None).await.unwrap().order.order_id
+    }
+
+    pub(crate) async fn order(&self, id: &str) -> OrderView {
+        self.app.order(id).await.unwrap()
+    }
+
+    /// Calls a function and commits its changes, again after a conflict; answers its output or the name of its error.
+    pub(crate) async fn call(&self, name: &str, input: Json) -> Result<Json, String> {
+        let function = self.functions.get(name).unwrap_or_else(|| panic!("no function `{name}`"));
+        for attempt in 1..20 {
+            let call = Call {
+                input: input.clone(),
+                key: format!("test/{name}"),
+                attempt,
+                now_ms: store::clock::now_ms(),
+            };
+            let answer = function.call(call).await.map_err(|error| error.error)?;
+            match self.store.commit(answer.changes).await {
+                Ok(_) => return Ok(answer.output),
+                Err(CommitError::Conflict { .. } | CommitError::BelowFloor { .. }) => {}
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+        panic!("{name} keeps conflicting");
+    }
+
+    /// The messages of a queue.
+    pub(crate) async fn messages(&self, queue: &str) -> Vec<(i64, Json)> {
+        let page = self.store.query(Query::index(&MESSAGES, "by_queue", queue)).await.unwrap();
+        let read = |row: &store::Row| {
+            let body = serde_json::from_str(row.text("body").unwrap()).unwrap();
+            (row.key().int().unwrap(), body)
+        };
+        page.rows.iter().map(read).collect()
+    }
+
+    pub(crate) async fn delete(&self, message: i64) {
+        let mut batch = Batch::new();
+        batch.delete(&MESSAGES, message);
+        self.store.commit(batch).await.unwrap();
+    }
+
+    /// Consumes every message of a queue once, whenever it is due.
+    pub(crate) async fn drain(&self, queue: &str, receives: u32) -> usize {
+        let consumer = self.consumers.get(queue).unwrap_or_else(|| panic!("no queue `{queue}`"));
+        let messages = self.messages(queue).await;
+        for (id, body) in &messages {
+            let delivery = Delivery {
+                id: *id,
+                body: body.clone(),
+                receives,
+                now_ms: store::clock::now_ms(),
+            };
+            let mut batch = consumer.consume(delivery).await.unwrap();
+            batch.delete(&MESSAGES, *id);
+            self.store.commit(batch).await.unwrap();
+        }
+        messages.len()
+    }
+
+    /// The answers to task tokens so far: `ok`, or the name of the error. Taken once.
+    pub(crate) async fn results(&self) -> Vec<String> {
+        let mut results = Vec::new();
+        for (id, body) in self.messages("task-result").await {
+            results.push(body["error"].as_str().unwrap_or("ok").to_owned());
+            self.delete(id).await;
+        }
+        results
+    }
+
+    /// Carries out one word of a script on an order.
+    pub(crate) async fn act(&self, id: &str, word: &str) {
+        match word.split_once(':').unwrap_or((word, "")) {
+            ("webhook", "") => assert!(self.drain("simulator-webhooks", 1).await > 0, "no webhook"),
+            ("courier", "") => assert!(self.drain("simulator-courier", 1).await > 0, "no report"),
+            ("late", receives) => {
+                let receives = receives.parse().unwrap_or(1);
+                assert!(self.drain("late-payments", receives).await > 0, "no late payment");
+            }
+            ("pix", "") => {
+                let intent = self.intent(id).await;
+                self.app.simulate_pix(&intent).await.unwrap();
+            }
+            ("bank", answer) => {
+                let intent = self.intent(id).await;
+                self.app.simulate_authentication(&intent, answer == "yes").await.unwrap();
+            }
+            ("pay", number) => {
+                let method = serde_json::from_value(card(number)).unwrap();
+                self.app.pay(id, PayOrder { method }).await.unwrap();
+            }
+            ("cancel", "") => {
+                let reason = "changed my mind".into();
+                self.app.cancel(id, CancelOrder { reason }, None).await.unwrap();
+            }
+            ("start", "") => drop(self.app.kitchen_start(id, self.order(id).await.revision).await.unwrap()),
+            ("ready", "") => drop(self.app.kitchen_ready(id, self.order(id).await.revision).await.unwrap()),
+            ("handover", "") => drop(self.app.kitchen_handover(id, self.order(id).await.revision).await.unwrap()),
+            ("results", expected) => assert_eq!(self.results().await.join(","), expected),
+            (function, argument) => {
+                let (function, expected) = function.split_once('!').map_or((function, None), |(f, e)| (f, Some(e)));
+                let mut input = json!({ "orderId": id, "taskToken": format!("token-{function}") });
+                if !argument.is_empty() {
+                    input["outcome"] = argument.into();
+                    input["error"] = json!({ "Error": "Test", "Cause": "a test" });
+                }
+                let outcome = self.call(function, input).await;
+                assert_eq!(outcome.err().as_deref(), expected, "{word}");
+            }
+        }
+    }
+
+    async fn intent(&self, id: &str) -> String {
+        let key = store::id::decode(&id[4..]).unwrap();
+        let table = app::tables().into_iter().find(|table| table.name == "payments").unwrap();
+        let row = self.store.get(table, &key.into()).await.unwrap().unwrap();
+        row.text("intent").unwrap().to_owned()
+    }
+
+    pub(crate) async fn run(&self, id: &str, script: &str) {
+        for word in script.split_whitespace() {
+            self.act(id, word).await;
+        }
+    }
+
+    /// `STATUS PAYMENT available/reserved/sold mails`, of the product of [`lunch`].
+    pub(crate) async fn summary(&self, id: &str) -> String {
+        let order = self.order(id).await;
+        let table = app::tables().into_iter().find(|table| table.name == "stock").unwrap();
+        let row = self.store.get(table, &"xis-salada".into()).await.unwrap().unwrap();
+        let n = |column: &str| row.int(column).unwrap();
+        let list = app::commands::ListMails {
+            order: Some(id.into()),
+            ..app::commands::ListMails::default()
+        };
+        let mails = self.app.mails(list).await.unwrap().items;
+        let mails: Vec<&str> = mails.iter().map(|mail| mail.event.as_str()).collect();
+        format!(
+            "{} {} {}/{}/{} {}",
+            order.status.as_str(),
+            order.payment.status.as_str(),
+            n("available"),
+            n("reserved"),
+            n("sold"),
+            mails.join(",")
+        )
+    }
+}
+
+pub(crate) fn card(number: &str) -> Json {
+    json!({ "type": "card", "number": number, "expMonth": 12, "expYear": 2099, "cvc": "123" })
+}
+
+/// Two of one product for 51.80, picked up.
+pub(crate) fn lunch(number: &str) -> Json {
+    json!({
+        "customer": { "name": "Ana", "email": "ana@example.com", "locale": "pt-BR" },
+        "lines": [{ "sku": "xis-salada", "quantity": 2, "options": { "ponto": "mal-passado" } }],
+        "payment": if number == "pix" { json!({ "type": "pix" }) } else { card(number) },
+    })
+}
+
+/// The same, brought by a courier.
+pub(crate) fn brought(number: &str) -> Json {
+    let mut order = lunch(number);
+    order["delivery"] = json!({
+        "type": "courier",
+        "address": { "street": "Rua da Praia", "number": "100", "city": "Porto Alegre" }
+    });
+    order
+}
