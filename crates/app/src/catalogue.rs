@@ -205,11 +205,7 @@ impl App {
 
     async fn product_view(&self, product: Product, revision: i64) -> Result<ProductView, ReadError> {
         let stock = self.store.get(&STOCK, &product.sku.as_str().into()).await?;
-        Ok(ProductView {
-            product,
-            revision,
-            stock: stock_view(stock.as_ref()),
-        })
+        Ok(ProductView { product, revision, stock: stock_view(stock.as_ref()) })
     }
 
     /// Writes a product: a new one without `revision`, a known one only at that revision. Orders placed before keep their
@@ -233,7 +229,7 @@ impl App {
         match revision {
             None => {
                 batch.insert(row);
-                batch.insert(Row::new(&STOCK, sku, vec![Value::Int(0); 3]));
+                batch.insert(Row::new(&STOCK, sku, stock_values(0)));
             }
             Some(revision) => {
                 let columns = PRODUCTS.columns.iter().map(|column| column.name);
@@ -274,13 +270,7 @@ impl App {
             amounts: vec![("available", command.delta)],
             floor: 0,
         }));
-        let values = vec![
-            Value::from(sku),
-            Value::Int(command.delta),
-            Value::Int(self.now()),
-            Value::from(reason),
-        ];
-        batch.insert(Row::new(&ADJUSTMENTS, store::id::next(), values));
+        batch.insert(adjustment(sku, command.delta, self.now(), reason));
         let committed = self.commit(batch).await;
         let stock = self.store.get(&STOCK, &sku.into()).await.map_err(StoreError::from)?;
         let view = stock_view(stock.as_ref());
@@ -302,16 +292,30 @@ impl App {
             return Ok(0);
         }
         let sample: Vec<Sample> = serde_json::from_str(SAMPLE).map_err(|error| StoreError::Internal(error.into()))?;
-        let count = sample.len();
-        for Sample { product, stock } in sample {
-            let sku = product.sku.clone();
-            self.put_product(&sku, product, None).await?;
-            let reason = "sample catalogue".into();
-            let adjusted = self.adjust_stock(&sku, AdjustStock { delta: stock, reason }).await;
-            adjusted.map_err(|error| StoreError::Internal(error.into()))?;
+        // One batch: a crash leaves either no product or all of them.
+        let mut batch = Batch::new();
+        for Sample { product, stock } in &sample {
+            let sku = product.sku.as_str();
+            batch.insert(product::row(product, 1));
+            batch.insert(Row::new(&STOCK, sku, stock_values(*stock)));
+            batch.insert(adjustment(sku, *stock, self.now(), "sample catalogue"));
         }
-        Ok(count)
+        match self.commit(batch).await {
+            Ok(()) => Ok(sample.len()),
+            Err(CommitError::Conflict { .. }) => Ok(0),
+            Err(error) => Err(StoreError::from(error).into()),
+        }
     }
+}
+
+/// The columns of [`STOCK`] for a product that nobody has ordered.
+fn stock_values(available: i64) -> Vec<Value> {
+    vec![Value::Int(available), Value::Int(0), Value::Int(0)]
+}
+
+fn adjustment(sku: &str, delta: i64, now_ms: i64, reason: &str) -> Row {
+    let values = vec![Value::from(sku), Value::Int(delta), Value::Int(now_ms), Value::from(reason)];
+    Row::new(&ADJUSTMENTS, store::id::next(), values)
 }
 
 /// The sample catalogue: what a lancheria in Porto Alegre sells.

@@ -1,5 +1,6 @@
 //! What a provider's news does to a payment, and how a payment is undone: once, for browser, webhook, poller and flow.
 
+use domain::notification::Notice;
 use domain::payment::{self, News, PaymentStatus, Undo, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,7 +12,7 @@ use crate::error::StoreError;
 use crate::provider::{Intent, IntentStatus, ProviderError};
 use crate::records::key::{RECEIVED_EVENTS, event_key, received_event};
 use crate::records::{Order, Payment, order};
-use crate::{App, WebhookOutcome};
+use crate::{App, WebhookOutcome, mail};
 
 /// Money that came when nobody waited for it; the body is a [`LatePayment`].
 pub(crate) const LATE_QUEUE: &str = "late-payments";
@@ -40,10 +41,7 @@ pub(crate) fn news(status: IntentStatus) -> News {
 /// Answers whether anything changed.
 pub(crate) fn settle(payment: &Payment, intent: &Intent, waiter: Option<&str>, batch: &mut Batch) -> bool {
     let give_back = |batch: &mut Batch| {
-        let late = LatePayment {
-            order_id: order::public_id(payment.order_id),
-            intent: intent.id.clone(),
-        };
+        let late = LatePayment { order_id: order::public_id(payment.order_id), intent: intent.id.clone() };
         batch.send(Message::new(LATE_QUEUE, &late).group(intent.id.clone()));
     };
     if intent.attempt != payment.attempts {
@@ -139,11 +137,17 @@ impl App {
             }
             return Ok(WebhookOutcome::Mismatch);
         }
-        if settle(&payment, intent, payment.wait_token(), batch) {
-            Ok(WebhookOutcome::Applied)
-        } else {
-            Ok(WebhookOutcome::Ignored)
+        if !settle(&payment, intent, payment.wait_token(), batch) {
+            return Ok(WebhookOutcome::Ignored);
         }
+        // Told here and not only by the flow: a quick customer may pay again before the flow hears of the refusal.
+        if intent.status == IntentStatus::Refused
+            && intent.attempt == payment.attempts
+            && let Some(order) = Order::load(&*self.store, order_id).await?
+        {
+            mail::write(self, batch, &order, Notice::PaymentRefused, payment.attempts, now).await?;
+        }
+        Ok(WebhookOutcome::Applied)
     }
 
     /// Undoes a payment with the provider and writes what became of it: void before capture, refund after. What was never

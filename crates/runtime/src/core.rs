@@ -12,7 +12,6 @@ use tokio::sync::{Notify, Semaphore};
 use crate::execution::{Live, Mailbox};
 use crate::flow::Flows;
 use crate::queue::{Queues, Traffic};
-use crate::relay::Relay;
 use crate::task::{QueueHandler, TaskHandler};
 use crate::token::Tokens;
 
@@ -37,7 +36,7 @@ impl Default for Config {
 
 pub(crate) struct Core {
     pub(crate) config: Config,
-    pub(crate) store: Arc<Relay>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) flows: Flows,
     pub(crate) tokens: Tokens,
     pub(crate) functions: HashMap<String, Arc<dyn TaskHandler>>,
@@ -68,10 +67,6 @@ impl Core {
             self.wake.notify_one();
         }
         self.set_to(work);
-    }
-
-    pub(crate) fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
     }
 }
 

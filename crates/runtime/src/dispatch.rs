@@ -8,7 +8,7 @@ use std::time::Duration;
 use asl::Event;
 use serde::{Deserialize, Serialize};
 use store::message::{MESSAGES, START_FLOW, StartFlow, TASK_RESULT, TaskResult};
-use store::{Batch, CommitError, Query, Row, Store, Value, clock};
+use store::{Batch, CommitError, Query, Row, Value, clock};
 
 use crate::core::Core;
 use crate::execution::Incoming;

@@ -18,7 +18,7 @@ use futures::future::{AbortHandle, Abortable};
 use futures::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use store::message::{MESSAGES, Message};
-use store::{Batch, BoxError, CommitError, Key, MAX_BATCH_OPS, Receipt, Row, Store, Value, clock};
+use store::{Batch, BoxError, CommitError, Key, MAX_BATCH_OPS, Receipt, Row, Value, clock};
 use tokio::sync::Notify;
 
 use crate::core::Core;
@@ -498,7 +498,7 @@ impl Core {
                 }
             }
         }
-        let failure = Failure::new("Store.Conflict", "its changes conflicted with other writers every time");
+        let failure = Failure::new("StoreConflict", "its changes conflicted with other writers every time");
         self.apply(work, failed(&start, failure));
     }
 
@@ -594,7 +594,7 @@ impl Core {
 
 async fn run_call(call: Call, receipt: Option<Receipt>) -> Result<TaskAnswer, Failure> {
     if let Some(receipt) = receipt {
-        receipt.durable().await.map_err(|e| Failure::new("Store.Unavailable", e.to_string()))?;
+        receipt.durable().await.map_err(|e| Failure::new("StoreUnavailable", e.to_string()))?;
     }
     call.run().await
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use asl::{HistoryEvent, Machine, Moment, NoHistory, Outcome, TaskId};
 use serde::Serialize;
 use store::message::{MESSAGES, START_FLOW};
-use store::{Batch, BoxError, Key, Query, Row, Store, Value, clock};
+use store::{Batch, BoxError, Key, Query, Row, Value, clock};
 
 use crate::core::Core;
 use crate::dispatch::DEAD;

@@ -55,6 +55,7 @@ const RECOVERY_PAGE: usize = 500;
 /// Puts a runtime together.
 pub struct Builder {
     relay: Arc<Relay>,
+    through: Option<Arc<dyn Store>>,
     key: [u8; 32],
     config: Config,
     functions: HashMap<String, Arc<dyn TaskHandler>>,
@@ -66,13 +67,20 @@ impl Builder {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, key: [u8; 32], config: Config) -> Builder {
         let relay = Arc::new(Relay::new(store));
-        Builder { relay, key, config, functions: HashMap::new(), consumers: HashMap::new() }
+        Builder { relay, through: None, key, config, functions: HashMap::new(), consumers: HashMap::new() }
     }
 
     /// The store to use from now on: the runtime hears of the messages in what it commits.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
         self.relay.clone()
+    }
+
+    /// The runtime's own commits go through this store, a wrapper of [`Builder::store`] that wants to see them.
+    #[must_use]
+    pub fn through(mut self, store: Arc<dyn Store>) -> Builder {
+        self.through = Some(store);
+        self
     }
 
     /// Adds a function that flows call by this name.
@@ -100,10 +108,11 @@ impl Builder {
         for (queue, consumer) in &self.consumers {
             queues.declare(queue, consumer.concurrency());
         }
+        let store = self.through.unwrap_or_else(|| self.relay.clone());
         let core = Arc::new(Core {
-            flows: flow::Flows::new(self.relay.clone()),
+            flows: flow::Flows::new(store.clone()),
             places: Semaphore::new(self.config.concurrency.max(1)),
-            store: self.relay,
+            store,
             tokens: Tokens::new(&self.key),
             config: self.config,
             functions: self.functions,
@@ -116,7 +125,7 @@ impl Builder {
             started: AtomicU64::new(0),
             finished: AtomicU64::new(0),
         });
-        core.store.attach(&core);
+        self.relay.attach(&core);
         Runtime { core, clock: Mutex::new(None) }
     }
 }
@@ -185,7 +194,7 @@ impl Runtime {
     /// The store through which the runtime hears of messages.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
-        self.core.store()
+        self.core.store.clone()
     }
 
     /// How the runtime is doing.

@@ -1,0 +1,305 @@
+//! The order flow stops at every commit in turn, with each amount of undurable work surviving. After the restart the same
+//! customer and the same cook go on, and the books must be those of a run without a crash.
+//!
+//! In one process: the application and the engine as the server puts them together, over a store that crashes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::commands::{CancelOrder, ListMails, PayOrder, PlaceOrder};
+use app::views::OrderView;
+use app::{App, CallbackSender, Ports, Secrets, Settings};
+use async_trait::async_trait;
+use object_store::memory::InMemory;
+use parking_lot::Mutex;
+use runtime::{Builder, Runtime};
+use serde_json::{Value, json};
+use store::crash::{CrashPoint, CrashStore, Survives};
+use store::{Batch, BoxError};
+
+#[path = "../../src/serve/adapter.rs"]
+mod adapter;
+
+/// How long one life of the process may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Trials that run side by side; most of their time they wait.
+const LANES: usize = 12;
+const SKU: &str = "xis-calabresa";
+const STOCK: i64 = 200;
+
+/// What the customer and the cook do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Story {
+    /// Paid by card, delivered by courier.
+    Delivered,
+    /// Refused once, paid again, fetched.
+    PaidAgain,
+    /// Paid, then called off by the customer before the kitchen begins.
+    CalledOff,
+}
+
+/// Posts to our own endpoints without a network.
+struct Direct(Mutex<Option<App>>);
+
+#[async_trait]
+impl CallbackSender for Direct {
+    async fn post(&self, url: &str, header: (&'static str, String), body: String) -> Result<u16, BoxError> {
+        let app = self.0.lock().clone().ok_or("the server is not up")?;
+        let done = if url.contains("/webhooks/") {
+            app.provider_webhook("simulator", &header.1, body.as_bytes()).await.map(drop).map_err(|e| e.to_string())
+        } else {
+            app.delivery_callback(&header.1, body.as_bytes()).await.map(drop).map_err(|e| e.to_string())
+        };
+        done.map(|()| 200).map_err(Into::into)
+    }
+}
+
+struct World {
+    app: App,
+    engine: Runtime,
+}
+
+/// The server's parts over this store, as `serve` puts them together. Receipts outlive the process, as files do.
+async fn open(store: Arc<CrashStore>, receipts: Arc<InMemory>) -> World {
+    let mut settings = Settings::default();
+    settings.courier.pick_up_after_ms = 1;
+    settings.courier.deliver_after_ms = 1;
+    settings.poll_after_ms = 200;
+    let builder = Builder::new(store, [1; 32], runtime::Config::default());
+    let mut ports = Ports::embedded(builder.store(), receipts, &settings);
+    let sender = Arc::new(Direct(Mutex::new(None)));
+    ports.sender = sender.clone();
+    let app = App::open(ports, Secrets::new(&[2; 32]), settings).await.unwrap();
+    *sender.0.lock() = Some(app.clone());
+    let builder = adapter::functions(builder.through(app.store()), app.functions());
+    let engine = adapter::consumers(builder, app.consumers()).build();
+    let pascal = |name: &str| {
+        let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+        words.collect::<String>()
+    };
+    let arn = |name: &str| format!("arn:aws:lambda:local:000000000000:function:{name}");
+    let names = app.functions().iter().map(|f| (pascal(f.name()), arn(f.name()))).collect();
+    let flow = asl::substitute(app::ORDER_FLOW, &names).unwrap();
+    engine.register_flow(app::ORDER_FLOW_NAME, &flow).await.unwrap();
+    app.seed_catalogue().await.unwrap();
+    engine.start().await.unwrap();
+    app.set_callback_base("http://in-process");
+    World { app, engine }
+}
+
+fn place(story: Story) -> PlaceOrder {
+    let number = if story == Story::PaidAgain { "4000000000000002" } else { "4242424242424242" };
+    let delivery = match story {
+        Story::Delivered => json!({"type": "courier", "address": {
+            "street": "Rua da Praia", "number": "100", "district": "Centro", "city": "Porto Alegre", "state": "RS",
+            "postalCode": "90020-060"}}),
+        _ => json!({"type": "pickup"}),
+    };
+    let order = json!({
+        "customer": {"name": "Ana", "email": "ana@example.com"},
+        "lines": [{"sku": SKU, "quantity": 2}],
+        "payment": card(number),
+        "delivery": delivery,
+    });
+    serde_json::from_value(order).unwrap()
+}
+
+fn card(number: &str) -> Value {
+    json!({"type": "card", "number": number, "expMonth": 12, "expYear": 2034, "cvc": "123"})
+}
+
+/// Customer and cook, who know nothing of crashes: they try until they get an answer. Answers the order in its end.
+async fn live(world: &World, story: Story) -> OrderView {
+    let app = &world.app;
+    let placed = loop {
+        if let Ok(placed) = app.place_order(place(story), Some("lunch")).await {
+            break placed.order;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    loop {
+        let order = app.order(&placed.order_id).await.unwrap();
+        let has = |action: &str| order.actions.iter().any(|a| serde_json::to_value(a).unwrap() == json!(action));
+        let revision = order.revision;
+        // Another step may be faster: then the action is refused, and the next look tells what to do.
+        if order.status.is_final() {
+            return order;
+        } else if has("pay") && order.payment.failure.is_some() {
+            let method = serde_json::from_value(card("4242424242424242")).unwrap();
+            drop(app.pay(&placed.order_id, PayOrder { method }).await);
+        } else if story == Story::CalledOff && has("start") {
+            let reason = "changed my mind".into();
+            drop(app.cancel(&placed.order_id, CancelOrder { reason }, Some(revision)).await);
+        } else if has("start") {
+            drop(app.kitchen_start(&placed.order_id, revision).await);
+        } else if has("ready") {
+            drop(app.kitchen_ready(&placed.order_id, revision).await);
+        } else if has("handover") {
+            drop(app.kitchen_handover(&placed.order_id, revision).await);
+        }
+        tokio::time::sleep(Duration::from_millis(4)).await;
+    }
+}
+
+/// What must be the same with and without a crash.
+#[derive(Debug, PartialEq, Eq)]
+struct Books {
+    status: String,
+    payment: String,
+    captured: i64,
+    refunded: i64,
+    on_hand: i64,
+    reserved: i64,
+    receipt: Option<i64>,
+    mails: Vec<String>,
+    differences: Vec<String>,
+}
+
+async fn settle(world: &World, order: &OrderView) -> Books {
+    let id = &order.order_id;
+    // What follows the end: mails, the provider's last webhooks.
+    loop {
+        world.engine.store().flush().await.unwrap();
+        let stats = world.engine.stats();
+        let busy = |q: &runtime::QueueFigures| q.ready + q.running > 0 && !q.queue.ends_with(runtime::DEAD);
+        if stats.active == 0 && !stats.queues.iter().any(busy) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let app = &world.app;
+    let order = app.order(id).await.unwrap();
+    let mails = app.mails(ListMails { order: Some(id.clone()), ..ListMails::default() }).await.unwrap();
+    let mut mails: Vec<String> = mails.items.iter().map(|mail| mail.subject.clone()).collect();
+    mails.sort();
+    let stock = app.product(SKU).await.unwrap().stock;
+    let audit = app.audit().await.unwrap();
+    let text = |value: &dyn erased::Text| value.text();
+    Books {
+        status: text(&order.status),
+        payment: text(&order.payment.status),
+        captured: audit.money.captured,
+        refunded: audit.money.refunded,
+        on_hand: stock.on_hand,
+        reserved: stock.reserved,
+        receipt: order.receipt.map(|receipt| receipt.number),
+        mails,
+        differences: audit.differences.iter().map(|d| text(d)).collect(),
+    }
+}
+
+mod erased {
+    /// Anything as its JSON text.
+    pub(super) trait Text {
+        fn text(&self) -> String;
+    }
+
+    impl<T: serde::Serialize> Text for T {
+        fn text(&self) -> String {
+            serde_json::to_string(self).unwrap()
+        }
+    }
+}
+
+fn in_a_process<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}
+
+/// One life: until the books are closed, or the crash (`None`). Answers the books, and the commits.
+async fn life(store: Arc<CrashStore>, receipts: Arc<InMemory>, story: Story) -> Option<Result<(Books, usize), String>> {
+    let whole = async {
+        let world = open(store.clone(), receipts).await;
+        let to_the_end = async {
+            let order = live(&world, story).await;
+            settle(&world, &order).await
+        };
+        let Ok(books) = tokio::time::timeout(PATIENCE, to_the_end).await else {
+            let orders = world.app.orders(app::commands::ListOrders::default()).await;
+            let list = orders.map_or_else(|e| e.to_string(), |page| erased::Text::text(&page.items));
+            return Err(format!("no end: {list} {}", erased::Text::text(&world.engine.stats())));
+        };
+        world.engine.stop(Duration::from_secs(5)).await.unwrap();
+        Ok((books, store.commits().await))
+    };
+    tokio::select! {
+        biased;
+        () = store.crashed() => None,
+        whole = whole => Some(whole),
+    }
+}
+
+fn trial(story: Story, point: CrashPoint, survives: Survives, expected: &Books) -> Result<(), String> {
+    let receipts = Arc::new(InMemory::new());
+    let files = receipts.clone();
+    let survivors: Option<Vec<Batch>> = in_a_process(async move {
+        let store = CrashStore::new(Vec::new(), Some(point)).await.unwrap();
+        match life(store.clone(), files, story).await {
+            None => Some(store.survivors(survives).await),
+            Some(_) => None,
+        }
+    });
+    // The commits of a run vary a little with what falls together; past the last one there is nothing to crash.
+    let Some(survivors) = survivors else { return Ok(()) };
+    let books = in_a_process(async move {
+        let store = CrashStore::new(survivors, None).await.unwrap();
+        life(store, receipts, story).await
+    });
+    match books {
+        Some(Ok((books, _))) if books == *expected => Ok(()),
+        other => Err(format!("{story:?}, crash {point:?}, {survives:?} survives: {other:?}")),
+    }
+}
+
+fn check(story: Story) {
+    let (expected, commits) = in_a_process(async move {
+        let store = CrashStore::new(Vec::new(), None).await.unwrap();
+        life(store, Arc::new(InMemory::new()), story).await.unwrap().unwrap()
+    });
+    assert!(expected.differences.is_empty(), "{expected:?}");
+    let (status, on_hand, refunded) = match story {
+        Story::Delivered | Story::PaidAgain => ("\"COMPLETED\"", STOCK - 2, 0),
+        Story::CalledOff => ("\"CANCELLED\"", STOCK, expected.captured),
+    };
+    assert_eq!((expected.status.as_str(), expected.on_hand, expected.refunded), (status, on_hand, refunded));
+    assert!(expected.captured > 0 && commits > 20, "{expected:?} in {commits} commits");
+    let survivals = [Survives::Durable, Survives::Half, Survives::Everything];
+    let trials: Vec<(CrashPoint, Survives)> = (0..commits)
+        .flat_map(|n| {
+            let survives = survivals[n % survivals.len()];
+            [(CrashPoint::Before(n), survives), (CrashPoint::After(n), survives)]
+        })
+        .collect();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| {
+                while let Some((point, survives)) = trials.get(next.fetch_add(1, std::sync::atomic::Ordering::SeqCst)) {
+                    if let Err(problem) = trial(story, *point, *survives, &expected) {
+                        failed.lock().push(problem);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner();
+    assert!(failed.is_empty(), "{} of {} trials: {:#?}\nexpected {expected:?}", failed.len(), trials.len(), failed);
+}
+
+#[test]
+fn an_order_that_is_delivered_survives_a_crash_at_every_commit() {
+    check(Story::Delivered);
+}
+
+#[test]
+fn an_order_that_is_paid_again_survives_a_crash_at_every_commit() {
+    check(Story::PaidAgain);
+}
+
+#[test]
+fn an_order_that_is_called_off_survives_a_crash_at_every_commit() {
+    check(Story::CalledOff);
+}
