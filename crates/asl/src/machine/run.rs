@@ -90,6 +90,9 @@ impl<'a> Run<'a> {
                     {
                         return self.exhausted();
                     }
+                    if thread.steps >= limits::HISTORY_EVENTS {
+                        return self.ended(slot, thread, Err(history_full()));
+                    }
                     step = match definition.state(thread.scope, thread.state) {
                         Some(state) => self.enter(slot, &mut thread, state),
                         None => Step::Ended(Err(Failure::runtime("the state does not exist".into()))),
@@ -282,6 +285,7 @@ impl<'a> Run<'a> {
     fn note_with(&mut self, thread: &mut Thread, kind: &'static str, details: impl FnOnce(&Thread) -> Details) {
         if thread.silent {
             self.machine.silent_steps += 1;
+            thread.steps += 1;
             return;
         }
         thread.last_event = self.event(thread.last_event, kind, || details(thread));
@@ -363,9 +367,8 @@ impl<'a> Run<'a> {
 
     /// The history is full.
     fn exhausted(&mut self) {
-        let cause = format!("The execution reached the maximum number of history events ({}).", limits::HISTORY_EVENTS);
         let previous = self.machine.last_event;
-        let outcome = self.failed_outcome(previous, Failure::of(error::RUNTIME, cause));
+        let outcome = self.failed_outcome(previous, history_full());
         self.end(outcome);
     }
 
@@ -433,6 +436,11 @@ impl Machine {
         };
         evaluate(&Environment { input: &thread.input, variables: &thread.variables, facts: &facts, draws })
     }
+}
+
+fn history_full() -> Failure {
+    let cause = format!("The execution reached the maximum number of history events ({}).", limits::HISTORY_EVENTS);
+    Failure::of(error::RUNTIME, cause)
 }
 
 /// So many seconds after `now_ms`.

@@ -38,6 +38,8 @@ pub(super) struct Thread {
     pub(super) retries: Vec<u32>,
     /// An item of a distributed Map, whose events belong to no history.
     pub(super) silent: bool,
+    /// Events that a silent thread would have had.
+    pub(super) steps: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -108,6 +110,7 @@ impl Thread {
             retry_count: 0,
             retries: Vec::new(),
             silent: false,
+            steps: 0,
         }
     }
 
