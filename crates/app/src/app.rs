@@ -21,6 +21,9 @@ use crate::{CallbackSender, Consumer, Function, HttpSender, Mailer, Secrets, Set
 /// How often a use case decides again after a conflict.
 pub(crate) const MAX_TRIES: usize = 16;
 
+/// How many of the newest orders are looked at for the highest number.
+const NEWEST: usize = 256;
+
 /// What the application stands on.
 pub struct Ports {
     /// Where everything is kept.
@@ -94,10 +97,7 @@ impl App {
     /// # Errors
     /// [`OpenError`] if the store cannot be read or the time zone is unknown.
     pub async fn open(ports: Ports, secrets: Secrets, settings: Settings) -> Result<App, OpenError> {
-        let unusable = |path: &str, problem: String| OpenError::Unusable {
-            path: path.into(),
-            problem,
-        };
+        let unusable = |path: &str, problem: String| OpenError::Unusable { path: path.into(), problem };
         let zone = TimeZone::get(&settings.time_zone).map_err(|_| {
             let problem = "is no IANA time zone; write one as `America/Sao_Paulo`".into();
             unusable(&settings.time_zone, problem)
@@ -194,9 +194,9 @@ impl App {
 }
 
 /// The highest number among the newest orders. Numbers and ids are handed out apart from each other, so the newest order
-/// need not have the highest number, but no order has one that is a thousand off.
+/// need not have the highest number; but both are taken one right after the other, so no order is [`NEWEST`] off.
 async fn last_order_number(store: &dyn Store) -> Result<i64, ReadError> {
-    let query = Query::table(&order::ORDERS).descending().limit(store::MAX_PAGE);
+    let query = Query::table(&order::ORDERS).descending().limit(NEWEST);
     let page = store.query(query).await?;
     let numbers = page.rows.iter().filter_map(|row| row.int("number"));
     Ok(numbers.max().unwrap_or(0))

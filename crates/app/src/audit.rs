@@ -121,10 +121,8 @@ impl App {
 
     fn audit_reservation(&self, ledger: &mut Ledger, order: &Order, reservation: Option<&Reservation>) {
         let Some(reservation) = reservation else {
-            let needed = !matches!(
-                order.status,
-                OrderStatus::Checkout | OrderStatus::Rejected | OrderStatus::Cancelled
-            );
+            let needed =
+                !matches!(order.status, OrderStatus::Checkout | OrderStatus::Rejected | OrderStatus::Cancelled);
             if needed {
                 ledger.differ("order-without-stock", order.public_id(), "nothing was reserved");
             }
@@ -153,11 +151,8 @@ impl App {
             ),
         };
         if wrong && order.attention().is_none() && order.cancel_reason().is_none() {
-            let detail = format!(
-                "the order is {}, its stock is {}",
-                order.status.as_str(),
-                reservation.status.as_str()
-            );
+            let detail =
+                format!("the order is {}, its stock is {}", order.status.as_str(), reservation.status.as_str());
             ledger.differ("stock-against-order", order.public_id(), detail);
         }
     }
@@ -257,10 +252,8 @@ fn audit_payment(ledger: &mut Ledger, order: &Order, payment: &Payment) {
         ledger.differ("amount", id.clone(), detail);
     }
     if payment.captured > payment.amount || payment.refunded > payment.captured || payment.refunded < 0 {
-        let detail = format!(
-            "of {}, {} was taken and {} given back",
-            payment.amount, payment.captured, payment.refunded
-        );
+        let detail =
+            format!("of {}, {} was taken and {} given back", payment.amount, payment.captured, payment.refunded);
         ledger.differ("taken-too-much", id.clone(), detail);
     }
     let paid = payment.status == PaymentStatus::Confirmed && payment.captured == payment.amount;
@@ -273,10 +266,7 @@ fn audit_payment(ledger: &mut Ledger, order: &Order, payment: &Payment) {
             | OrderStatus::OutForDelivery
             | OrderStatus::Completed
     );
-    let off = matches!(
-        order.status,
-        OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Expired
-    );
+    let off = matches!(order.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Expired);
     let flagged = order.attention().is_some() || order.cancel_reason().is_some();
     if served && !paid && !flagged {
         let detail = format!("the order is {}, the payment {}", order.status.as_str(), payment.status.as_str());
@@ -305,12 +295,7 @@ struct Pages {
 
 impl Pages {
     fn new(table: &'static Table) -> Pages {
-        Pages {
-            table,
-            page: Vec::new().into_iter(),
-            cursor: None,
-            ended: false,
-        }
+        Pages { table, page: Vec::new().into_iter(), cursor: None, ended: false }
     }
 
     async fn next(&mut self, app: &App) -> Result<Option<Row>, ReadError> {

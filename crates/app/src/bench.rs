@@ -82,23 +82,12 @@ impl App {
         let id = id::next();
         let order_id = id::encode(id);
         let customer: String = order.customer_id.chars().take(64).collect();
-        let values = vec![
-            Value::from(customer),
-            Value::from(text),
-            Value::from("PLACED"),
-            Value::Null,
-            Value::Null,
-        ];
+        let values = vec![Value::from(customer), Value::from(text), Value::from("PLACED"), Value::Null, Value::Null];
         let mut batch = Batch::new();
         batch.insert(Row::new(&ORDERS, id, values));
         batch.start_flow(crate::BENCH_FLOW_NAME, &order_id, json!({ "orderId": order_id }));
         self.commit(batch).await.map_err(StoreError::from)?;
-        Ok(BenchStatus {
-            order_id,
-            status: "PLACED".into(),
-            total: None,
-            confirmed_at_us: None,
-        })
+        Ok(BenchStatus { order_id, status: "PLACED".into(), total: None, confirmed_at_us: None })
     }
 
     /// A benchmark order.
@@ -150,12 +139,7 @@ impl App {
     /// # Errors
     /// [`FindError::Store`].
     pub async fn bench_verify(&self) -> Result<BenchVerdict, FindError> {
-        let mut verdict = BenchVerdict {
-            confirmed: 0,
-            stock_sum: 0,
-            taken_sum: 0,
-            incomplete: 0,
-        };
+        let mut verdict = BenchVerdict { confirmed: 0, stock_sum: 0, taken_sum: 0, incomplete: 0 };
         let mut payments = Pages::new(&PAYMENTS);
         let mut receipts = Pages::new(&RECEIPTS);
         let mut messages = Pages::new(&MESSAGES);
@@ -195,13 +179,7 @@ struct Pages {
 
 impl Pages {
     fn new(table: &'static Table) -> Pages {
-        Pages {
-            table,
-            page: Vec::new().into_iter(),
-            ahead: HashMap::new(),
-            cursor: None,
-            ended: false,
-        }
+        Pages { table, page: Vec::new().into_iter(), ahead: HashMap::new(), cursor: None, ended: false }
     }
 
     async fn next(&mut self, app: &App) -> Result<Option<Row>, FindError> {

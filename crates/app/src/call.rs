@@ -40,10 +40,7 @@ impl FunctionError {
     /// An error of that name.
     #[must_use]
     pub fn new(error: &str, cause: impl Into<String>) -> FunctionError {
-        FunctionError {
-            error: error.into(),
-            cause: cause.into(),
-        }
+        FunctionError { error: error.into(), cause: cause.into() }
     }
 }
 

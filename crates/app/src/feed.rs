@@ -36,7 +36,9 @@ enum News {
         revision: Option<i64>,
     },
     /// The payment or the delivery of an order.
-    Around { order_id: i64 },
+    Around {
+        order_id: i64,
+    },
     BenchConfirmed,
 }
 
@@ -105,11 +107,7 @@ impl Feed {
             if self.changes.receiver_count() > 0 {
                 let (id, status, revision) = change;
                 // Nobody listening any more is fine.
-                drop(self.changes.send(OrderChange {
-                    order_id: order::public_id(id),
-                    status,
-                    revision,
-                }));
+                drop(self.changes.send(OrderChange { order_id: order::public_id(id), status, revision }));
             }
         }
     }
@@ -170,11 +168,7 @@ impl Observed {
                 }
             }
         });
-        let observed = Observed {
-            inner,
-            feed: feed.clone(),
-            untold,
-        };
+        let observed = Observed { inner, feed: feed.clone(), untold };
         (Arc::new(observed), feed)
     }
 }

@@ -8,8 +8,8 @@ use serde_json::json;
 use store::{Batch, CommitError, Query, ReadError, Value};
 
 use crate::error::StoreError;
-use crate::records::order::{self, ORDERS};
 use crate::records::Order;
+use crate::records::order::{self, ORDERS};
 use crate::views::{KitchenList, KitchenOrder, OrderView};
 use crate::{App, FindError, Instant, Kind, Problem, mail};
 
@@ -138,10 +138,7 @@ impl App {
     }
 
     async fn kitchen_changes(&self, order: &Order, step: Step) -> Result<Batch, KitchenError> {
-        let not_now = || KitchenError::NotNow {
-            status: order.status.as_str(),
-            action: step.verb(),
-        };
+        let not_now = || KitchenError::NotNow { status: order.status.as_str(), action: step.verb() };
         if order.cancel_reason().is_some() {
             return Err(not_now());
         }
@@ -197,12 +194,6 @@ fn kitchen_order(order: &Order) -> Result<KitchenOrder, ReadError> {
         lines: body.lines,
         note: body.note,
         delivery,
-        actions: rules::actions(
-            order.status,
-            PaymentStatus::Confirmed,
-            delivery,
-            order.is_handed_over(),
-            cancelling,
-        ),
+        actions: rules::actions(order.status, PaymentStatus::Confirmed, delivery, order.is_handed_over(), cancelling),
     })
 }

@@ -23,10 +23,7 @@ impl App {
     /// [`ListError`].
     pub async fn mails(&self, list: ListMails) -> Result<MailPage, ListError> {
         let limit = page_limit(list.limit)?;
-        let mut page = MailPage {
-            items: Vec::new(),
-            next: list.cursor,
-        };
+        let mut page = MailPage { items: Vec::new(), next: list.cursor };
         let order = match &list.order {
             None => None,
             Some(text) => match order::private_id(text) {
@@ -79,11 +76,7 @@ impl App {
             return Ok(None);
         };
         let texts = mail::compose(self, &order, &payment, notice)?;
-        let (text, html) = if whole {
-            (texts.text, texts.html)
-        } else {
-            (String::new(), String::new())
-        };
+        let (text, html) = if whole { (texts.text, texts.html) } else { (String::new(), String::new()) };
         Ok(Some(MailView {
             mail_id: public_id(order_id, event),
             order_id: order.public_id(),

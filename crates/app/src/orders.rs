@@ -32,11 +32,7 @@ impl App {
             DeliveryKind::Courier => DeliveryRecord::load(&*self.store, key).await?,
             DeliveryKind::Pickup => None,
         };
-        let receipt = if payment.captured > 0 {
-            ReceiptRecord::of_order(&*self.store, key).await?
-        } else {
-            None
-        };
+        let receipt = if payment.captured > 0 { ReceiptRecord::of_order(&*self.store, key).await? } else { None };
         Ok(order_view(&order, &payment, delivery.as_ref(), receipt)?)
     }
 
@@ -75,17 +71,11 @@ impl App {
     async fn page(&self, query: Query) -> Result<OrderPage, ListError> {
         let page = self.store.query(query).await?;
         let items = page.rows.into_iter().map(|row| summary(&Order::from_row(row)?));
-        Ok(OrderPage {
-            items: items.collect::<Result<_, ReadError>>()?,
-            next: page.next,
-        })
+        Ok(OrderPage { items: items.collect::<Result<_, ReadError>>()?, next: page.next })
     }
 
     async fn scan(&self, status: &str, limit: usize, cursor: Option<String>) -> Result<OrderPage, ListError> {
-        let mut page = OrderPage {
-            items: Vec::new(),
-            next: cursor,
-        };
+        let mut page = OrderPage { items: Vec::new(), next: cursor };
         let mut read = 0;
         // Small pages, so that a page ends where its last order is and the cursor loses none.
         while page.items.len() < limit && read < MAX_SCAN {
@@ -141,11 +131,7 @@ fn order_view(
         (None, true) => DeliveryStatus::Delivered,
         (None, false) => DeliveryStatus::Waiting,
     };
-    let entry = |entry: order::Entry| TimelineEntry {
-        at: Instant(entry.0),
-        status: entry.1,
-        detail: entry.2,
-    };
+    let entry = |entry: order::Entry| TimelineEntry { at: Instant(entry.0), status: entry.1, detail: entry.2 };
     Ok(OrderView {
         order_id: order.public_id(),
         number: order.number(),
@@ -194,10 +180,8 @@ pub(crate) fn payment_view(payment: &Payment) -> PaymentView {
         captured: payment.captured,
         refunded: payment.refunded,
         currency: domain::Currency::from_code(payment.currency()).unwrap_or(domain::Currency::BRL),
-        failure: text("failure_code").map(|code| Failure {
-            code,
-            message: text("failure_message").unwrap_or_default(),
-        }),
+        failure: text("failure_code")
+            .map(|code| Failure { code, message: text("failure_message").unwrap_or_default() }),
         qr: text("qr"),
         action_url: text("action_url"),
         expires_at: Instant(payment.expires_at),

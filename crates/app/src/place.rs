@@ -201,10 +201,7 @@ impl App {
         }
         // Keyed, so that the fingerprint of a body with a card in it tells nothing.
         let mac = signature::hmac(&self.secrets.fingerprints, &[json(command).as_bytes()]);
-        Ok(IdempotencyKey {
-            key: format!("place/{key}"),
-            fingerprint: signature::hex(&mac).chars().take(32).collect(),
-        })
+        Ok(IdempotencyKey { key: format!("place/{key}"), fingerprint: signature::hex(&mac).chars().take(32).collect() })
     }
 
     /// The answer that this key had before, once that answer is durable.
@@ -240,12 +237,7 @@ impl App {
                 field: "token",
                 problem: "the token must have 1 to 255 letters, digits, `_` and `-`",
             }),
-            PaymentMethod::Card {
-                number,
-                exp_month,
-                exp_year,
-                cvc,
-            } => {
+            PaymentMethod::Card { number, exp_month, exp_year, cvc } => {
                 let card = Card {
                     number: number.chars().filter(|c| !matches!(c, ' ' | '-')).collect(),
                     exp_month,
@@ -281,11 +273,7 @@ struct IdempotencyKey {
 
 impl IdempotencyKey {
     fn row(&self, order_id: i64, now: i64) -> Row {
-        let values = vec![
-            Value::from(self.fingerprint.as_str()),
-            Value::Int(order_id),
-            Value::Int(day(now)),
-        ];
+        let values = vec![Value::from(self.fingerprint.as_str()), Value::Int(order_id), Value::Int(day(now))];
         Row::new(&IDEMPOTENCY_KEYS, self.key.as_str(), values)
     }
 }
@@ -319,10 +307,9 @@ impl Checked {
         };
         let totals = basket::total(&lines, fee, command.tip)?;
         match command.expected_total {
-            Some(expected) if expected != totals.total => Err(PlaceError::PriceChanged {
-                total: totals.total,
-                expected,
-            }),
+            Some(expected) if expected != totals.total => {
+                Err(PlaceError::PriceChanged { total: totals.total, expected })
+            }
             _ => Ok(Checked {
                 customer,
                 body: Body {

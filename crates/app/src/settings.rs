@@ -81,11 +81,7 @@ impl Default for Settings {
                 late_webhook_ms: 60_000,
                 pix_paid_after_ms: Some(5_000),
             },
-            courier: CourierSettings {
-                simulated: true,
-                pick_up_after_ms: 5_000,
-                deliver_after_ms: 10_000,
-            },
+            courier: CourierSettings { simulated: true, pick_up_after_ms: 5_000, deliver_after_ms: 10_000 },
         }
     }
 }

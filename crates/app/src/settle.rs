@@ -25,6 +25,14 @@ pub(crate) struct LatePayment {
     pub(crate) intent: String,
 }
 
+/// The step that asks the provider to hold the amount.
+pub(crate) const AUTHORISE: &str = "authorise";
+
+/// The idempotency key of a step toward the provider: deterministic per order, step and try.
+pub(crate) fn step_key(payment: &Payment, step: &str) -> String {
+    format!("{}/{step}/{}", order::public_id(payment.order_id), payment.attempts)
+}
+
 /// The news in an intent's status.
 pub(crate) fn news(status: IntentStatus) -> News {
     match status {
@@ -158,10 +166,14 @@ impl App {
         unpaid: PaymentStatus,
         batch: &mut Batch,
     ) -> Result<bool, ProviderError> {
-        let asked = payment.intent().is_some();
-        let undo = payment::undo(payment.status, asked, payment.captured, payment.refunded);
-        let key = |step: &str| format!("{}/{step}/{}", order::public_id(payment.order_id), payment.attempts);
-        let (next, captured, refunded) = match (undo, payment.intent()) {
+        let key = |step: &str| step_key(payment, step);
+        let intent = match payment.intent() {
+            Some(intent) => Some(intent.to_owned()),
+            // The step that asked was cut off before it could write down the answer: the provider may know all the same.
+            None => self.provider.find(&key(AUTHORISE)).await?.map(|intent| intent.id),
+        };
+        let undo = payment::undo(payment.status, intent.is_some(), payment.captured, payment.refunded);
+        let (next, captured, refunded) = match (undo, intent.as_deref()) {
             (Undo::Nothing, _) | (_, None) => {
                 let open = matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Rejected);
                 if !open {
@@ -189,7 +201,7 @@ impl App {
                 }
             }
         };
-        let update = payment.update().status(next).settled();
+        let update = payment.update().status(next).settled().set("intent", intent);
         update.set("captured", captured).set("refunded", refunded).write(batch);
         Ok(next == PaymentStatus::Refunded)
     }

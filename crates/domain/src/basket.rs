@@ -214,10 +214,7 @@ pub fn freeze<'c>(
         .enumerate()
         .map(|(at, request)| {
             let product = product(&request.sku).filter(|product| product.active);
-            let unknown = || BasketError::Product {
-                line: at,
-                sku: request.sku.chars().take(64).collect(),
-            };
+            let unknown = || BasketError::Product { line: at, sku: request.sku.chars().take(64).collect() };
             freeze_line(at, request, product.ok_or_else(unknown)?)
         })
         .collect()
@@ -261,10 +258,7 @@ fn choose(at: usize, request: &LineRequest, product: &Product) -> Result<Vec<Cho
     for option in &product.options {
         match request.options.get(&option.code) {
             None if option.required => {
-                return Err(BasketError::OptionMissing {
-                    line: at,
-                    option: option.code.clone(),
-                });
+                return Err(BasketError::OptionMissing { line: at, option: option.code.clone() });
             }
             None => {}
             Some(code) => {
@@ -291,16 +285,9 @@ fn add(at: usize, request: &LineRequest, product: &Product) -> Result<Vec<Added>
     for code in &request.extras {
         let extra = product.extras.iter().find(|extra| extra.code == *code);
         let twice = added.iter().any(|extra| extra.code == *code);
-        let unknown = || BasketError::Extra {
-            line: at,
-            extra: code.chars().take(64).collect(),
-        };
+        let unknown = || BasketError::Extra { line: at, extra: code.chars().take(64).collect() };
         let extra = extra.filter(|_| !twice).ok_or_else(unknown)?;
-        added.push(Added {
-            code: extra.code.clone(),
-            name: extra.name.clone(),
-            price: extra.price,
-        });
+        added.push(Added { code: extra.code.clone(), name: extra.name.clone(), price: extra.price });
     }
     Ok(added)
 }
@@ -319,12 +306,7 @@ pub fn total(lines: &[Line], delivery_fee: i64, tip: i64) -> Result<Totals, Bask
     if !(1..=MAX_AMOUNT).contains(&total) {
         return Err(BasketError::Total);
     }
-    Ok(Totals {
-        subtotal,
-        delivery_fee,
-        tip,
-        total,
-    })
+    Ok(Totals { subtotal, delivery_fee, tip, total })
 }
 
 #[cfg(test)]
@@ -333,22 +315,10 @@ mod tests {
     use crate::catalogue::{Category, Choice, Extra, ProductOption};
 
     fn product() -> Product {
-        let choice = |code: &str, price| Choice {
-            code: code.into(),
-            name: code.into(),
-            price,
-        };
-        let extra = |code: &str, price| Extra {
-            code: code.into(),
-            name: code.into(),
-            price,
-        };
-        let option = |code: &str, required, choices| ProductOption {
-            code: code.into(),
-            name: code.into(),
-            required,
-            choices,
-        };
+        let choice = |code: &str, price| Choice { code: code.into(), name: code.into(), price };
+        let extra = |code: &str, price| Extra { code: code.into(), name: code.into(), price };
+        let option =
+            |code: &str, required, choices| ProductOption { code: code.into(), name: code.into(), required, choices };
         Product {
             sku: "xis".into(),
             name: "Xis".into(),
@@ -389,28 +359,12 @@ mod tests {
         check(&product, request(2, &[ponto], &["bacon", "ovo"]), Ok((2800, 5600)));
         check(&product, request(3, &[ponto, ("tamanho", "grande")], &[]), Ok((2700, 8100)));
         check(&product, request(1, &[], &[]), Err(("option-missing", "/lines/0/options/ponto")));
-        check(
-            &product,
-            request(1, &[("ponto", "cru")], &[]),
-            Err(("unknown-option", "/lines/0/options/ponto")),
-        );
-        check(
-            &product,
-            request(1, &[ponto, ("a/b", "c")], &[]),
-            Err(("unknown-option", "/lines/0/options/a~1b")),
-        );
+        check(&product, request(1, &[("ponto", "cru")], &[]), Err(("unknown-option", "/lines/0/options/ponto")));
+        check(&product, request(1, &[ponto, ("a/b", "c")], &[]), Err(("unknown-option", "/lines/0/options/a~1b")));
         check(&product, request(1, &[ponto], &["gold"]), Err(("unknown-extra", "/lines/0/extras")));
-        check(
-            &product,
-            request(1, &[ponto], &["ovo", "ovo"]),
-            Err(("unknown-extra", "/lines/0/extras")),
-        );
+        check(&product, request(1, &[ponto], &["ovo", "ovo"]), Err(("unknown-extra", "/lines/0/extras")));
         for quantity in [0, -1, 101, i64::MAX, i64::MIN] {
-            check(
-                &product,
-                request(quantity, &[ponto], &[]),
-                Err(("quantity-out-of-range", "/lines/0/quantity")),
-            );
+            check(&product, request(quantity, &[ponto], &[]), Err(("quantity-out-of-range", "/lines/0/quantity")));
         }
         let mut dear = product.clone();
         dear.price = MAX_AMOUNT;

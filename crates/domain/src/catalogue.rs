@@ -121,9 +121,7 @@ pub struct ProductError {
 pub fn is_code(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 64
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 impl Product {
@@ -167,10 +165,7 @@ impl Product {
 }
 
 fn wrong<T>(pointer: &str, problem: &str) -> Result<T, ProductError> {
-    Err(ProductError {
-        pointer: pointer.into(),
-        problem: format!("`{pointer}` {problem}"),
-    })
+    Err(ProductError { pointer: pointer.into(), problem: format!("`{pointer}` {problem}") })
 }
 
 fn code(pointer: &str, text: &str) -> Result<(), ProductError> {
@@ -220,11 +215,7 @@ mod tests {
     fn products_are_checked_field_by_field() {
         #[track_caller]
         fn check(change: impl FnOnce(&mut Product), pointer: Option<&str>) {
-            let extra = |code: &str| Extra {
-                code: code.into(),
-                name: "Bacon".into(),
-                price: 500,
-            };
+            let extra = |code: &str| Extra { code: code.into(), name: "Bacon".into(), price: 500 };
             let mut product = Product {
                 sku: "xis-salada".into(),
                 name: "Xis salada".into(),
@@ -235,11 +226,7 @@ mod tests {
                     code: "ponto".into(),
                     name: "Ponto".into(),
                     required: true,
-                    choices: vec![Choice {
-                        code: "mal-passado".into(),
-                        name: "Mal passado".into(),
-                        price: 0,
-                    }],
+                    choices: vec![Choice { code: "mal-passado".into(), name: "Mal passado".into(), price: 0 }],
                 }],
                 extras: vec![extra("bacon"), extra("ovo")],
                 active: true,
@@ -256,9 +243,6 @@ mod tests {
         check(|p| p.extras[1].code = "bacon".into(), Some("/extras"));
         check(|p| p.extras[0].price = -5, Some("/extras/0/price"));
         check(|p| p.options[0].choices.clear(), Some("/options/0/choices"));
-        check(
-            |p| p.options[0].choices[0].code = "é".into(),
-            Some("/options/0/choices/0/code"),
-        );
+        check(|p| p.options[0].choices[0].code = "é".into(), Some("/options/0/choices/0/code"));
     }
 }

@@ -49,9 +49,8 @@ impl Address {
     /// # Errors
     /// The name of the first field that is wrong; the value stays out, it is personal data.
     pub fn check(&self) -> Result<(), &'static str> {
-        let good = |text: &str| {
-            !text.trim().is_empty() && text.chars().count() <= 120 && !text.chars().any(char::is_control)
-        };
+        let good =
+            |text: &str| !text.trim().is_empty() && text.chars().count() <= 120 && !text.chars().any(char::is_control);
         let required = [("street", &self.street), ("number", &self.number), ("city", &self.city)];
         let optional = [
             ("complement", &self.complement),
@@ -106,9 +105,7 @@ impl DeliveryStatus {
     #[must_use]
     pub fn from_name(name: &str) -> Option<DeliveryStatus> {
         use DeliveryStatus::{Delivered, PickedUp, Requested, Waiting};
-        [Waiting, Requested, PickedUp, Delivered]
-            .into_iter()
-            .find(|status| status.as_str() == name)
+        [Waiting, Requested, PickedUp, Delivered].into_iter().find(|status| status.as_str() == name)
     }
 
     /// The status after a report; `None` if the report is old news. Forward only, because reports come in disorder.

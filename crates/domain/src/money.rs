@@ -78,11 +78,7 @@ impl Locale {
     /// The locale of a tag; Portuguese for an unknown one.
     #[must_use]
     pub fn from_tag(tag: &str) -> Locale {
-        if tag.starts_with("en") {
-            Locale::English
-        } else {
-            Locale::Portuguese
-        }
+        if tag.starts_with("en") { Locale::English } else { Locale::Portuguese }
     }
 }
 

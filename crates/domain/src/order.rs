@@ -37,18 +37,8 @@ use OrderStatus::{
 };
 
 /// Every status, in the order of an order's life.
-pub const ALL: [OrderStatus; 10] = [
-    Checkout,
-    PaymentPending,
-    Received,
-    InPreparation,
-    Ready,
-    OutForDelivery,
-    Completed,
-    Rejected,
-    Cancelled,
-    Expired,
-];
+pub const ALL: [OrderStatus; 10] =
+    [Checkout, PaymentPending, Received, InPreparation, Ready, OutForDelivery, Completed, Rejected, Cancelled, Expired];
 
 /// Every legal transition. Whatever is not here is refused.
 pub const TRANSITIONS: &[(OrderStatus, OrderStatus)] = &[
@@ -223,12 +213,7 @@ mod tests {
         use PaymentStatus::{Confirmed, Pending};
         check(Checkout, Pending, Pickup, &[Action::Cancel]);
         check(PaymentPending, Pending, Pickup, &[Action::Cancel]);
-        check(
-            PaymentPending,
-            PaymentStatus::Rejected,
-            Pickup,
-            &[Action::Pay, Action::Cancel],
-        );
+        check(PaymentPending, PaymentStatus::Rejected, Pickup, &[Action::Pay, Action::Cancel]);
         check(Received, Confirmed, Pickup, &[Action::Start, Action::Cancel]);
         check(InPreparation, Confirmed, Courier, &[Action::Ready, Action::Cancel]);
         check(Ready, Confirmed, Pickup, &[Action::Handover, Action::Cancel]);

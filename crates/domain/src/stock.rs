@@ -55,9 +55,7 @@ impl ReservationStatus {
     /// The status of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<ReservationStatus> {
-        [Held, Committed, Released, Returned]
-            .into_iter()
-            .find(|status| status.as_str() == name)
+        [Held, Committed, Released, Returned].into_iter().find(|status| status.as_str() == name)
     }
 }
 
@@ -75,27 +73,15 @@ pub struct Move {
 }
 
 /// Sets units apart.
-pub const RESERVE: Move = Move {
-    available: -1,
-    reserved: 1,
-    sold: 0,
-};
+pub const RESERVE: Move = Move { available: -1, reserved: 1, sold: 0 };
 
 /// How to sell what a reservation in this state holds; `None` if it is sold already. What was given back is taken from the
 /// shelf again, if it is still there.
 #[must_use]
 pub fn commit(status: ReservationStatus) -> Option<Move> {
     match status {
-        Held => Some(Move {
-            available: 0,
-            reserved: -1,
-            sold: 1,
-        }),
-        Released | Returned => Some(Move {
-            available: -1,
-            reserved: 0,
-            sold: 1,
-        }),
+        Held => Some(Move { available: 0, reserved: -1, sold: 1 }),
+        Released | Returned => Some(Move { available: -1, reserved: 0, sold: 1 }),
         Committed => None,
     }
 }
@@ -105,22 +91,8 @@ pub fn commit(status: ReservationStatus) -> Option<Move> {
 #[must_use]
 pub fn release(status: ReservationStatus, goods_are_whole: bool) -> Option<(Move, ReservationStatus)> {
     match status {
-        Held => Some((
-            Move {
-                available: 1,
-                reserved: -1,
-                sold: 0,
-            },
-            Released,
-        )),
-        Committed if goods_are_whole => Some((
-            Move {
-                available: 1,
-                reserved: 0,
-                sold: -1,
-            },
-            Returned,
-        )),
+        Held => Some((Move { available: 1, reserved: -1, sold: 0 }, Released)),
+        Committed if goods_are_whole => Some((Move { available: 1, reserved: 0, sold: -1 }, Returned)),
         _ => None,
     }
 }

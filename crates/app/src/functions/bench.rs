@@ -83,10 +83,7 @@ impl Step {
             let price = stock.int("price").unwrap_or(0);
             total = price.checked_mul(quantity).and_then(|line| total.checked_add(line)).unwrap_or(i64::MAX);
         }
-        Ok(Answer {
-            output: json!(total),
-            changes: Batch::new(),
-        })
+        Ok(Answer { output: json!(total), changes: Batch::new() })
     }
 
     /// Takes the units away, all or none, never below zero.
@@ -104,10 +101,7 @@ impl Step {
             }
             changes.add(&STOCK, sku, "quantity", -quantity, 0);
         }
-        Ok(Answer {
-            output: Json::Null,
-            changes,
-        })
+        Ok(Answer { output: Json::Null, changes })
     }
 }
 
@@ -115,44 +109,29 @@ impl Step {
 fn pay(id: i64, total: i64) -> Answer {
     let mut changes = Batch::new();
     changes.insert(Row::new(&PAYMENTS, id, vec![Value::Int(total), Value::from("OK")]));
-    Answer {
-        output: Json::Null,
-        changes,
-    }
+    Answer { output: Json::Null, changes }
 }
 
 fn message(id: i64) -> Answer {
     let mut changes = Batch::new();
     let text = format!("Your order {} is confirmed", store::id::encode(id));
     changes.insert(Row::new(&MESSAGES, id, vec![Value::from(text)]));
-    Answer {
-        output: Json::Null,
-        changes,
-    }
+    Answer { output: Json::Null, changes }
 }
 
 fn receipt(id: i64, total: i64) -> Answer {
     let mut changes = Batch::new();
     let at = now_us();
     changes.insert(Row::new(&RECEIPTS, id, vec![Value::Int(total), Value::Int(at)]));
-    let set = vec![
-        ("status", Value::from("CONFIRMED")),
-        ("total", Value::Int(total)),
-        ("confirmed_at_us", Value::Int(at)),
-    ];
+    let set =
+        vec![("status", Value::from("CONFIRMED")), ("total", Value::Int(total)), ("confirmed_at_us", Value::Int(at))];
     changes.update(&ORDERS, id, set, Some(("status", Value::from("PLACED"))));
-    Answer {
-        output: Json::Null,
-        changes,
-    }
+    Answer { output: Json::Null, changes }
 }
 
 fn reject(id: i64) -> Answer {
     let mut changes = Batch::new();
     let set = vec![("status", Value::from("REJECTED"))];
     changes.update(&ORDERS, id, set, Some(("status", Value::from("PLACED"))));
-    Answer {
-        output: Json::Null,
-        changes,
-    }
+    Answer { output: Json::Null, changes }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use store::Batch;
 
 use super::{changed, load_order, load_payment, refuse_cancelled};
+use crate::settle::step_key;
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -34,7 +35,7 @@ impl Function for CapturePayment {
                 return Err(FunctionError::new("PaymentNotAuthorized", cause));
             }
         };
-        let key = format!("{}/capture/{}", order.public_id(), payment.attempts);
+        let key = step_key(&payment, "capture");
         let captured = app.provider.capture(intent, &key).await?;
         if captured.captured != payment.amount {
             let cause = format!("the provider took {} instead of {}", captured.captured, payment.amount);

@@ -35,7 +35,9 @@ impl Function for CloseOrder {
             (Some(reason), ..) => Some(reason.to_owned()),
             (None, Some("OutOfStock"), Some(short)) => Some(format!("out of stock: {short}")),
             (None, Some("InvalidOrder"), Some(cause)) => Some(cause.to_owned()),
-            (None, Some("States.Timeout" | "PaymentExpired" | "PaymentExhausted"), _) => Some("not paid in time".into()),
+            (None, Some("States.Timeout" | "PaymentExpired" | "PaymentExhausted"), _) => {
+                Some("not paid in time".into())
+            }
             (None, Some(error), _) => Some(format!("the order could not go on: {error}")),
             (None, None, _) => None,
         };

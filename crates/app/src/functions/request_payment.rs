@@ -7,7 +7,7 @@ use store::Batch;
 
 use super::{changed, load_order, load_payment, refuse_cancelled, task_token, unchanged};
 use crate::provider::{Authorise, Method};
-use crate::settle::settle;
+use crate::settle::{AUTHORISE, settle, step_key};
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -53,10 +53,9 @@ impl Function for RequestPayment {
             Some(token) => Method::Card { token: token.into() },
             None => Method::Pix,
         };
-        let order_id = order.public_id();
         let request = Authorise {
-            key: format!("{order_id}/authorise/{}", payment.attempts),
-            order_id,
+            key: step_key(&payment, AUTHORISE),
+            order_id: order.public_id(),
             attempt: payment.attempts,
             amount: payment.amount,
             currency: payment.currency().to_owned(),

@@ -28,19 +28,18 @@ pub(super) struct Facts<'a> {
 fn words(notice: Notice, locale: Locale) -> (&'static str, &'static str) {
     use Locale::{English, Portuguese};
     match (notice, locale) {
-        (Notice::Received, English) => ("Order # is here", "We have your order # over $ and are waiting for the payment."),
-        (Notice::Received, Portuguese) => (
-            "Pedido # recebido",
-            "Recebemos seu pedido # de $ e aguardamos o pagamento.",
-        ),
-        (Notice::PaymentConfirmed, English) => (
-            "Payment for order # confirmed",
-            "We have your payment of $. The kitchen starts on your order # next.",
-        ),
-        (Notice::PaymentConfirmed, Portuguese) => (
-            "Pagamento do pedido # confirmado",
-            "Recebemos seu pagamento de $. A cozinha já vai começar o pedido #.",
-        ),
+        (Notice::Received, English) => {
+            ("Order # is here", "We have your order # over $ and are waiting for the payment.")
+        }
+        (Notice::Received, Portuguese) => {
+            ("Pedido # recebido", "Recebemos seu pedido # de $ e aguardamos o pagamento.")
+        }
+        (Notice::PaymentConfirmed, English) => {
+            ("Payment for order # confirmed", "We have your payment of $. The kitchen starts on your order # next.")
+        }
+        (Notice::PaymentConfirmed, Portuguese) => {
+            ("Pagamento do pedido # confirmado", "Recebemos seu pagamento de $. A cozinha já vai começar o pedido #.")
+        }
         (Notice::PaymentRefused, English) => (
             "Payment for order # refused",
             "The payment of $ for your order # was refused. Nothing was charged. You can try again on the order's page.",
@@ -54,54 +53,40 @@ fn words(notice: Notice, locale: Locale) -> (&'static str, &'static str) {
         (Notice::Ready, English) => ("Order # is ready", "Your order # is ready."),
         (Notice::Ready, Portuguese) => ("Pedido # pronto", "Seu pedido # está pronto."),
         (Notice::OutForDelivery, English) => ("Order # is on its way", "The courier has your order #."),
-        (Notice::OutForDelivery, Portuguese) => (
-            "Pedido # saiu para entrega",
-            "Seu pedido # está com o entregador.",
-        ),
+        (Notice::OutForDelivery, Portuguese) => ("Pedido # saiu para entrega", "Seu pedido # está com o entregador."),
         (Notice::Delivered, English) => ("Order # delivered", "Your order # is with you. Enjoy your meal!"),
         (Notice::Delivered, Portuguese) => ("Pedido # entregue", "Seu pedido # foi entregue. Bom apetite!"),
-        (Notice::Cancelled, English) => (
-            "Order # cancelled",
-            "Your order # was cancelled. Whatever was held or paid goes back to you.",
-        ),
-        (Notice::Cancelled, Portuguese) => (
-            "Pedido # cancelado",
-            "Seu pedido # foi cancelado. O que foi reservado ou pago volta para você.",
-        ),
-        (Notice::Rejected, English) => (
-            "Order # could not be accepted",
-            "We are sorry: we could not accept your order #. Nothing stays charged.",
-        ),
-        (Notice::Rejected, Portuguese) => (
-            "Pedido # não foi aceito",
-            "Sentimos muito: não pudemos aceitar o pedido #. Nada fica cobrado.",
-        ),
+        (Notice::Cancelled, English) => {
+            ("Order # cancelled", "Your order # was cancelled. Whatever was held or paid goes back to you.")
+        }
+        (Notice::Cancelled, Portuguese) => {
+            ("Pedido # cancelado", "Seu pedido # foi cancelado. O que foi reservado ou pago volta para você.")
+        }
+        (Notice::Rejected, English) => {
+            ("Order # could not be accepted", "We are sorry: we could not accept your order #. Nothing stays charged.")
+        }
+        (Notice::Rejected, Portuguese) => {
+            ("Pedido # não foi aceito", "Sentimos muito: não pudemos aceitar o pedido #. Nada fica cobrado.")
+        }
         (Notice::Refunded, English) => (
             "Refund for order #",
             "We have given back $ for your order #. It can take some days until your bank shows it.",
         ),
-        (Notice::Refunded, Portuguese) => (
-            "Reembolso do pedido #",
-            "Devolvemos $ do pedido #. Pode levar alguns dias até o banco mostrar.",
-        ),
-        (Notice::Expired, English) => (
-            "Order # expired",
-            "Your order # was not paid in time and has expired. Nothing was charged.",
-        ),
-        (Notice::Expired, Portuguese) => (
-            "Pedido # expirou",
-            "Seu pedido # não foi pago a tempo e expirou. Nada foi cobrado.",
-        ),
+        (Notice::Refunded, Portuguese) => {
+            ("Reembolso do pedido #", "Devolvemos $ do pedido #. Pode levar alguns dias até o banco mostrar.")
+        }
+        (Notice::Expired, English) => {
+            ("Order # expired", "Your order # was not paid in time and has expired. Nothing was charged.")
+        }
+        (Notice::Expired, Portuguese) => {
+            ("Pedido # expirou", "Seu pedido # não foi pago a tempo e expirou. Nada foi cobrado.")
+        }
     }
 }
 
 /// The mail of a notice.
 pub(super) fn compose(notice: Notice, locale: Locale, facts: &Facts<'_>) -> Texts {
-    let amount = if notice == Notice::Refunded {
-        facts.refunded
-    } else {
-        facts.total
-    };
+    let amount = if notice == Notice::Refunded { facts.refunded } else { facts.total };
     let number = facts.number.to_string();
     let amount = Money::new(amount, facts.currency).display(locale);
     let fill = |text: &str| text.replace('#', &number).replace('$', &amount);
@@ -143,12 +128,7 @@ pub(super) fn compose(notice: Notice, locale: Locale, facts: &Facts<'_>) -> Text
         html.push_str("<table cellpadding=\"4\">\n");
         for (label, amount) in &rows {
             let _ = writeln!(text, "{label}: {amount}");
-            let _ = writeln!(
-                html,
-                "<tr><td>{}</td><td align=\"right\">{}</td></tr>",
-                escape(label),
-                escape(amount)
-            );
+            let _ = writeln!(html, "<tr><td>{}</td><td align=\"right\">{}</td></tr>", escape(label), escape(amount));
         }
         html.push_str("</table>\n");
     }

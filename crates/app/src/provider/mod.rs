@@ -181,6 +181,12 @@ pub trait PaymentProvider: Send + Sync {
     /// [`ProviderError`].
     async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError>;
 
+    /// The intent that [`Self::authorise`] made under a key, if it ever did: the answer to a call whose answer was lost.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    async fn find(&self, key: &str) -> Result<Option<Intent>, ProviderError>;
+
     /// Every intent ever made, page by page: the provider's own books. `None` if it has no such list.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Where the documents lie: `receipts/<2 characters>/<2 characters>/rct_....pdf`.
+//! Where the documents lie: `<2 characters>/<2 characters>/rct_....pdf`.
 
 use std::sync::Arc;
 
@@ -53,5 +53,5 @@ fn path(order_id: i64) -> Path {
     let id = receipt::public_id(order_id);
     let end: String = id.chars().rev().take(4).collect();
     let (first, second) = end.split_at_checked(2).unwrap_or(("00", "00"));
-    Path::from(format!("receipts/{first}/{second}/{id}.pdf"))
+    Path::from(format!("{first}/{second}/{id}.pdf"))
 }

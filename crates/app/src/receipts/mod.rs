@@ -115,11 +115,7 @@ impl App {
         if let Some(bytes) = self.files.get(id).await
             && signature::hex(&Sha256::digest(&bytes)) == record.sha256
         {
-            return Ok(ReceiptFile {
-                number: record.number,
-                sha256: record.sha256,
-                bytes,
-            });
+            return Ok(ReceiptFile { number: record.number, sha256: record.sha256, bytes });
         }
         // The file is missing or not what was issued: the record makes the same bytes again.
         let document = self.document(id, record.number, record.issued_at).await;
@@ -128,11 +124,7 @@ impl App {
             tracing::warn!(receipt = record.number, "a receipt's document differs from the one issued");
         }
         self.files.put(id, document.bytes.clone());
-        Ok(ReceiptFile {
-            number: record.number,
-            sha256: document.sha256,
-            bytes: document.bytes,
-        })
+        Ok(ReceiptFile { number: record.number, sha256: document.sha256, bytes: document.bytes })
     }
 
     fn link_signature(&self, receipt_id: &str, expires: i64) -> String {
@@ -175,22 +167,13 @@ impl App {
             currency: order.currency(),
             method: match (payment.method(), card) {
                 ("pix", _) => Method::Pix,
-                (_, Some((brand, last4))) => Method::Card {
-                    brand: brand.to_owned(),
-                    last4: last4.to_owned(),
-                },
-                _ => Method::Card {
-                    brand: String::new(),
-                    last4: String::new(),
-                },
+                (_, Some((brand, last4))) => Method::Card { brand: brand.to_owned(), last4: last4.to_owned() },
+                _ => Method::Card { brand: String::new(), last4: String::new() },
             },
             locale,
         };
         let bytes = pdf::render(&receipt);
-        Ok(Document {
-            sha256: signature::hex(&Sha256::digest(&bytes)),
-            bytes: bytes.into(),
-        })
+        Ok(Document { sha256: signature::hex(&Sha256::digest(&bytes)), bytes: bytes.into() })
     }
 
     /// An instant in the merchant's time zone, as people write it.

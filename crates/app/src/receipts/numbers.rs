@@ -20,8 +20,10 @@ use store::{Query, ReadError, Store};
 
 use crate::records::receipt::RECEIPTS;
 
-/// How many of the newest receipts are looked through for holes on opening. More can never be in flight.
-const LOOK_BACK: usize = 20_000;
+/// How many of the newest receipts are looked through for holes before the first order: as many as are in flight at most.
+const LOOK_BACK: usize = 4_000;
+/// How many more are looked through beside the first orders, for a step that was tried for minutes before the crash.
+const LOOK_FURTHER: usize = 200_000;
 /// After how long a number that was not used is handed on.
 const HOLD_MS: i64 = 10 * 60_000;
 /// How many held numbers are looked at each time one is taken.
@@ -30,7 +32,7 @@ const SWEEP: usize = 4;
 /// Hands out receipt numbers.
 pub(crate) struct Numbers {
     store: Arc<dyn Store>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -44,38 +46,22 @@ struct State {
 }
 
 impl Numbers {
-    /// Finds the highest number and the holes below it.
+    /// Finds the highest number and the holes below it. Needs a Tokio runtime for the look further back.
     pub(crate) async fn open(store: Arc<dyn Store>) -> Result<Numbers, ReadError> {
-        let mut state = State::default();
-        let mut cursor = None;
-        let mut seen = 0;
-        let mut expected: Option<i64> = None;
-        while seen < LOOK_BACK {
-            let query = Query::table(&RECEIPTS).descending().limit(store::MAX_PAGE).after(cursor);
-            let page = store.query(query).await?;
-            for row in &page.rows {
-                let Some(number) = row.key().int() else { continue };
-                state.next = state.next.max(number);
-                if let Some(expected) = expected {
-                    state.free.extend(number + 1..=expected);
+        let mut look = Look::default();
+        look.back(&*store, LOOK_BACK).await?;
+        let state = State { next: look.highest + 1, free: std::mem::take(&mut look.holes), ..State::default() };
+        let numbers = Numbers { state: Arc::new(Mutex::new(state)), store: store.clone() };
+        if !look.ended {
+            let state = numbers.state.clone();
+            tokio::spawn(async move {
+                match look.back(&*store, LOOK_FURTHER).await {
+                    Ok(()) => state.lock().free.append(&mut look.holes),
+                    Err(error) => tracing::warn!(%error, "old receipt numbers could not be looked through"),
                 }
-                expected = Some(number - 1);
-                seen += 1;
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                // The start of the table: numbers begin with 1.
-                if let Some(expected) = expected {
-                    state.free.extend(1..=expected);
-                }
-                break;
-            }
+            });
         }
-        state.next += 1;
-        Ok(Numbers {
-            store,
-            state: Mutex::new(state),
-        })
+        Ok(numbers)
     }
 
     /// The number of an order: the one it holds, else the lowest that is free.
@@ -100,6 +86,42 @@ impl Numbers {
     /// The number turned out to be another order's: forget it.
     pub(crate) fn refuse(&self, order_id: i64) {
         self.state.lock().held.remove(&order_id);
+    }
+}
+
+/// A look through the receipts, newest first.
+#[derive(Default)]
+struct Look {
+    highest: i64,
+    /// The number that would come next on the way down.
+    expected: Option<i64>,
+    holes: BTreeSet<i64>,
+    cursor: Option<String>,
+    ended: bool,
+}
+
+impl Look {
+    async fn back(&mut self, store: &dyn Store, rows: usize) -> Result<(), ReadError> {
+        let mut seen = 0;
+        while seen < rows && !self.ended {
+            let query = Query::table(&RECEIPTS).descending().limit(store::MAX_PAGE);
+            let page = store.query(query.after(self.cursor.take())).await?;
+            seen += store::MAX_PAGE;
+            for number in page.rows.iter().filter_map(|row| row.key().int()) {
+                self.highest = self.highest.max(number);
+                if let Some(expected) = self.expected {
+                    self.holes.extend(number + 1..=expected);
+                }
+                self.expected = Some(number - 1);
+            }
+            self.cursor = page.next;
+            self.ended = self.cursor.is_none();
+        }
+        if let (true, Some(expected)) = (self.ended, self.expected) {
+            // The start of the table: numbers begin with 1.
+            self.holes.extend(1..=expected);
+        }
+        Ok(())
     }
 }
 
@@ -145,8 +167,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use store::memory::MemoryStore;
     use store::Batch;
+    use store::memory::MemoryStore;
 
     use super::*;
     use crate::records::receipt::ReceiptRecord;

@@ -3,9 +3,9 @@
 //! The two fonts are among the fourteen that every reader has, so nothing is embedded and a document takes about 4 kB. The
 //! same receipt makes the same bytes: no clock, no random identifier.
 
+use domain::Money;
 use domain::money::{Locale, plain};
 use domain::receipt::{Method, Receipt};
-use domain::Money;
 use pdf_writer::{Content, Name, Pdf, Rect, Ref, Str, TextStr};
 
 use super::metrics::{Weight, encode, width};
@@ -91,51 +91,26 @@ impl Sheet {
         let mut text = encode(text);
         // Cut what would run off the page.
         while width(&text, weight, size) > RIGHT - x && text.pop().is_some() {}
-        self.marks.push(Mark {
-            x,
-            y: self.y,
-            size,
-            weight,
-            colour,
-            text,
-        });
+        self.marks.push(Mark { x, y: self.y, size, weight, colour, text });
     }
 
     fn right(&mut self, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
         let text = encode(text);
         let x = RIGHT - width(&text, weight, size);
-        self.marks.push(Mark {
-            x,
-            y: self.y,
-            size,
-            weight,
-            colour,
-            text,
-        });
+        self.marks.push(Mark { x, y: self.y, size, weight, colour, text });
     }
 
     fn centre(&mut self, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
         let text = encode(text);
         let x = (PAGE_WIDTH - width(&text, weight, size)) / 2.0;
-        self.marks.push(Mark {
-            x,
-            y: self.y,
-            size,
-            weight,
-            colour,
-            text,
-        });
+        self.marks.push(Mark { x, y: self.y, size, weight, colour, text });
     }
 
     /// Text in as many lines as it needs up to `end`; leaves `y` at the last one.
     fn wrapped(&mut self, x: f32, end: f32, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
         let mut line = String::new();
         for word in text.split_whitespace() {
-            let longer = if line.is_empty() {
-                word.to_owned()
-            } else {
-                format!("{line} {word}")
-            };
+            let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
             if !line.is_empty() && width(&encode(&longer), weight, size) > end - x {
                 self.left(x, size, weight, colour, &line);
                 self.y += size + 2.5;
@@ -155,11 +130,7 @@ impl Sheet {
 /// The document of a receipt.
 pub(super) fn render(receipt: &Receipt) -> Vec<u8> {
     let words = words(receipt.locale);
-    let mut sheet = Sheet {
-        y: 0.0,
-        marks: Vec::with_capacity(64),
-        rules: Vec::new(),
-    };
+    let mut sheet = Sheet { y: 0.0, marks: Vec::with_capacity(64), rules: Vec::new() };
     head(&mut sheet, receipt, &words);
     for line in &receipt.lines {
         item(&mut sheet, line, receipt.locale);
@@ -180,10 +151,7 @@ fn head(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
     sheet.y = BAND + 28.0;
     sheet.left(MARGIN, 13.0, Weight::Bold, INK, words.title);
     sheet.right(13.0, Weight::Bold, ACCENT, &format!("{:06}", receipt.number));
-    for (label, value) in [
-        (words.order, receipt.order_number.to_string()),
-        (words.date, receipt.issued_at.clone()),
-    ] {
+    for (label, value) in [(words.order, receipt.order_number.to_string()), (words.date, receipt.issued_at.clone())] {
         sheet.y += 16.0;
         sheet.left(MARGIN, 9.0, Weight::Regular, SOFT, label);
         sheet.right(9.0, Weight::Regular, INK, &value);
@@ -202,11 +170,7 @@ fn item(sheet: &mut Sheet, line: &domain::basket::Line, locale: Locale) {
     let extras = line.extras.iter().map(|extra| (&extra.name, extra.price));
     for (name, price) in options.chain(extras) {
         sheet.y += 12.0;
-        let text = if price > 0 {
-            format!("{name} +{}", plain(price, locale))
-        } else {
-            name.clone()
-        };
+        let text = if price > 0 { format!("{name} +{}", plain(price, locale)) } else { name.clone() };
         sheet.wrapped(MARGIN + 24.0, NAMES_END, 8.0, Weight::Regular, SOFT, &text);
     }
     if line.quantity > 1 {
@@ -220,11 +184,7 @@ fn totals(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
     sheet.y += 14.0;
     sheet.rule();
     sheet.y += 4.0;
-    let parts = [
-        (words.subtotal, receipt.subtotal),
-        (words.delivery, receipt.delivery_fee),
-        (words.tip, receipt.tip),
-    ];
+    let parts = [(words.subtotal, receipt.subtotal), (words.delivery, receipt.delivery_fee), (words.tip, receipt.tip)];
     if receipt.subtotal != receipt.total {
         for (label, minor) in parts.into_iter().filter(|(_, minor)| *minor > 0) {
             sheet.y += 15.0;
@@ -240,10 +200,23 @@ fn totals(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
     let method = match &receipt.method {
         Method::Pix => "Pix".to_owned(),
         Method::Card { last4, .. } if last4.is_empty() => words.card.to_owned(),
-        Method::Card { brand, last4 } => format!("{} {brand} \u{2022}\u{2022}\u{2022}\u{2022} {last4}", words.card),
+        Method::Card { brand, last4 } => {
+            format!("{} {} \u{2022}\u{2022}\u{2022}\u{2022} {last4}", words.card, brand_name(brand))
+        }
     };
     sheet.left(MARGIN, 9.0, Weight::Regular, SOFT, words.paid);
     sheet.right(9.0, Weight::Regular, INK, &method);
+}
+
+/// As the brand writes itself.
+fn brand_name(brand: &str) -> &str {
+    match brand {
+        "visa" => "Visa",
+        "mastercard" => "Mastercard",
+        "amex" => "American Express",
+        "card" => "",
+        other => other,
+    }
 }
 
 fn foot(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
@@ -313,17 +286,8 @@ mod tests {
             note: String::new(),
         };
         let mut first = line("Xis coração da casa com queijo, ovo e salada completa", 2, 3790);
-        first.options.push(Chosen {
-            option: "ponto".into(),
-            code: "mal".into(),
-            name: "Mal passado".into(),
-            price: 0,
-        });
-        first.extras.push(Added {
-            code: "bacon".into(),
-            name: "Bacon".into(),
-            price: 600,
-        });
+        first.options.push(Chosen { option: "ponto".into(), code: "mal".into(), name: "Mal passado".into(), price: 0 });
+        first.extras.push(Added { code: "bacon".into(), name: "Bacon".into(), price: 600 });
         let lines = vec![first, line("Guaraná lata", 1, 690), line("Pudim de leite", 100, 123_456)];
         let subtotal = lines.iter().map(|line| line.total).sum();
         Receipt {
@@ -342,10 +306,7 @@ mod tests {
             tip: 500,
             total: subtotal + 1300,
             currency: Currency::BRL,
-            method: Method::Card {
-                brand: "visa".into(),
-                last4: "4242".into(),
-            },
+            method: Method::Card { brand: "visa".into(), last4: "4242".into() },
             locale,
         }
     }

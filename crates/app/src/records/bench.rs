@@ -33,12 +33,8 @@ pub(crate) static PAYMENTS: Table = Table {
 };
 
 /// Confirmation messages.
-pub(crate) static MESSAGES: Table = Table {
-    name: "bench_messages",
-    key: KeyShape::Int("order_id"),
-    columns: &[Column::text("body")],
-    indexes: &[],
-};
+pub(crate) static MESSAGES: Table =
+    Table { name: "bench_messages", key: KeyShape::Int("order_id"), columns: &[Column::text("body")], indexes: &[] };
 
 /// Receipts.
 pub(crate) static RECEIPTS: Table = Table {

@@ -6,15 +6,8 @@ use store::{Column, Index, KeyShape, Row, Table, Value};
 pub(crate) static IDEMPOTENCY_KEYS: Table = Table {
     name: "idempotency_keys",
     key: KeyShape::Text("key"),
-    columns: &[
-        Column::text("fingerprint"),
-        Column::int("order_id"),
-        Column::int("day"),
-    ],
-    indexes: &[Index {
-        name: "by_day",
-        columns: &["day"],
-    }],
+    columns: &[Column::text("fingerprint"), Column::int("order_id"), Column::int("day")],
+    indexes: &[Index { name: "by_day", columns: &["day"] }],
 };
 
 /// Ids of webhooks and callbacks that were handled.
@@ -22,19 +15,12 @@ pub(crate) static RECEIVED_EVENTS: Table = Table {
     name: "received_events",
     key: KeyShape::Text("id"),
     columns: &[Column::int("day")],
-    indexes: &[Index {
-        name: "by_day",
-        columns: &["day"],
-    }],
+    indexes: &[Index { name: "by_day", columns: &["day"] }],
 };
 
 /// Periodic work: which message carries the next beat.
-pub(crate) static TICKERS: Table = Table {
-    name: "tickers",
-    key: KeyShape::Text("name"),
-    columns: &[Column::int("message_id")],
-    indexes: &[],
-};
+pub(crate) static TICKERS: Table =
+    Table { name: "tickers", key: KeyShape::Text("name"), columns: &[Column::int("message_id")], indexes: &[] };
 
 /// The day of an instant.
 pub(crate) fn day(now_ms: i64) -> i64 {

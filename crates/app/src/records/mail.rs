@@ -7,23 +7,13 @@ use store::{Column, KeyShape, Row, Table, Value};
 pub(crate) static MAILS: Table = Table {
     name: "mails",
     key: KeyShape::Pair("order_id", "event"),
-    columns: &[
-        Column::text("kind"),
-        Column::text("status"),
-        Column::int("at"),
-        Column::text("recipient"),
-    ],
+    columns: &[Column::text("kind"), Column::text("status"), Column::int("at"), Column::text("recipient")],
     indexes: &[],
 };
 
 /// A new mail.
 pub(crate) fn new_row(order_id: i64, event: i64, notice: Notice, status: &str, now: i64, to: &str) -> Row {
-    let values = vec![
-        Value::from(notice.as_str()),
-        Value::from(status),
-        Value::Int(now),
-        Value::from(to),
-    ];
+    let values = vec![Value::from(notice.as_str()), Value::from(status), Value::Int(now), Value::from(to)];
     Row::new(&MAILS, (order_id, event), values)
 }
 

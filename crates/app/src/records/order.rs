@@ -33,16 +33,7 @@ pub(crate) static ORDERS: Table = Table {
         Column::text("timeline"),
         Column::text("body"),
     ],
-    indexes: &[
-        Index {
-            name: "open",
-            columns: &["open"],
-        },
-        Index {
-            name: "inbox",
-            columns: &["attention"],
-        },
-    ],
+    indexes: &[Index { name: "open", columns: &["open"] }, Index { name: "inbox", columns: &["attention"] }],
 };
 
 /// What is frozen at checkout and never searched.
@@ -139,12 +130,7 @@ impl Order {
         let status = status.ok_or_else(|| damaged(&row, "status"))?;
         let revision = row.int("revision").ok_or_else(|| damaged(&row, "revision"))?;
         let id = row.key().int().ok_or_else(|| damaged(&row, "id"))?;
-        Ok(Order {
-            row,
-            id,
-            status,
-            revision,
-        })
+        Ok(Order { row, id, status, revision })
     }
 
     pub(crate) fn public_id(&self) -> String {
@@ -224,10 +210,7 @@ impl Order {
         OrderUpdate {
             order: self,
             now,
-            set: vec![
-                ("revision", Value::Int(self.revision + 1)),
-                ("updated_at", Value::Int(now)),
-            ],
+            set: vec![("revision", Value::Int(self.revision + 1)), ("updated_at", Value::Int(now))],
         }
     }
 }

@@ -32,10 +32,7 @@ pub(crate) static PAYMENTS: Table = Table {
         Column::text("qr").null(),
         Column::text("action_url").null(),
     ],
-    indexes: &[Index {
-        name: "waiting",
-        columns: &["waiting", "asked_at"],
-    }],
+    indexes: &[Index { name: "waiting", columns: &["waiting", "asked_at"] }],
 };
 
 /// A new payment.
@@ -148,10 +145,7 @@ impl Payment {
 
     /// Begins a change of this revision.
     pub(crate) fn update(&self) -> PaymentUpdate<'_> {
-        PaymentUpdate {
-            payment: self,
-            set: vec![("revision", Value::Int(self.revision + 1))],
-        }
+        PaymentUpdate { payment: self, set: vec![("revision", Value::Int(self.revision + 1))] }
     }
 }
 

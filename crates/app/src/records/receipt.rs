@@ -8,16 +8,8 @@ use super::damaged;
 pub(crate) static RECEIPTS: Table = Table {
     name: "receipts",
     key: KeyShape::Int("number"),
-    columns: &[
-        Column::int("order_id"),
-        Column::int("issued_at"),
-        Column::int("total"),
-        Column::text("sha256"),
-    ],
-    indexes: &[Index {
-        name: "by_order",
-        columns: &["order_id"],
-    }],
+    columns: &[Column::int("order_id"), Column::int("issued_at"), Column::int("total"), Column::text("sha256")],
+    indexes: &[Index { name: "by_order", columns: &["order_id"] }],
 };
 
 /// A receipt as it stands in the store.

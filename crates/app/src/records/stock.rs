@@ -29,22 +29,13 @@ pub(crate) static RESERVATIONS: Table = Table {
 pub(crate) static ADJUSTMENTS: Table = Table {
     name: "stock_adjustments",
     key: KeyShape::Int("id"),
-    columns: &[
-        Column::text("sku"),
-        Column::int("delta"),
-        Column::int("at"),
-        Column::text("reason"),
-    ],
+    columns: &[Column::text("sku"), Column::int("delta"), Column::int("at"), Column::text("reason")],
     indexes: &[],
 };
 
 /// A new reservation.
 pub(crate) fn new_reservation(order_id: i64, needs: &Needs, expires_at: i64) -> Row {
-    let values = vec![
-        Value::from(ReservationStatus::Held.as_str()),
-        Value::Int(expires_at),
-        Value::from(json(needs)),
-    ];
+    let values = vec![Value::from(ReservationStatus::Held.as_str()), Value::Int(expires_at), Value::from(json(needs))];
     Row::new(&RESERVATIONS, order_id, values)
 }
 
@@ -82,11 +73,7 @@ impl Reservation {
 
 /// Moves each product's units between its counters; none may fall below zero.
 pub(crate) fn move_units(needs: &Needs, unit: Move, batch: &mut Batch) {
-    let counters = [
-        ("available", unit.available),
-        ("reserved", unit.reserved),
-        ("sold", unit.sold),
-    ];
+    let counters = [("available", unit.available), ("reserved", unit.reserved), ("sold", unit.sold)];
     for (sku, quantity) in needs {
         let amounts = counters.iter().filter(|(_, sign)| *sign != 0);
         batch.push(Op::Add(Add {

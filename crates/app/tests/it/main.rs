@@ -1,5 +1,7 @@
 //! The application over the store in memory, its functions called step by step, without a runtime.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod flows;
 mod orders;
 mod placing;

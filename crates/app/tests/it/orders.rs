@@ -66,12 +66,7 @@ async fn a_courier_brings_the_order() {
 #[tokio::test]
 async fn every_kind_of_webhook_ends_well() {
     for number in ["4000000000100018", "4000000000100026", "4000000000100042", "5555555555554444"] {
-        check(
-            number,
-            "PAID await-preparation",
-            "RECEIVED CONFIRMED 298/0/2 received,payment-confirmed",
-        )
-        .await;
+        check(number, "PAID await-preparation", "RECEIVED CONFIRMED 298/0/2 received,payment-confirmed").await;
     }
     // A step that runs again finds what it did before.
     check(
@@ -114,16 +109,12 @@ async fn a_refused_payment_can_be_tried_again() {
 async fn the_bank_asks_the_customer() {
     for number in ["4000002500003155", "4000000000003220"] {
         let begin = "validate-order reserve-stock request-payment";
-        check(
-            number,
-            &format!("{begin} bank:yes webhook results:ok"),
-            "PAYMENT_PENDING AUTHORIZED 298/2/0 received",
-        )
-        .await;
+        check(number, &format!("{begin} bank:yes webhook results:ok"), "PAYMENT_PENDING AUTHORIZED 298/2/0 received")
+            .await;
         check(
             number,
             &format!("{begin} bank:no webhook results:PaymentRefused"),
-            "PAYMENT_PENDING REJECTED 298/2/0 received",
+            "PAYMENT_PENDING REJECTED 298/2/0 received,payment-refused",
         )
         .await;
     }
@@ -161,14 +152,8 @@ async fn cancelling_undoes_in_reverse_at_every_point() {
     let undo = "reverse-payment:CANCELLED release-stock close-order:CANCELLED";
     for (before, after) in [
         ("cancel validate-order!OrderCancelled", "VOIDED 300/0/0 cancelled"),
-        (
-            "validate-order cancel reserve-stock!OrderCancelled",
-            "VOIDED 300/0/0 cancelled",
-        ),
-        (
-            "validate-order reserve-stock cancel request-payment!OrderCancelled",
-            "VOIDED 300/0/0 received,cancelled",
-        ),
+        ("validate-order cancel reserve-stock!OrderCancelled", "VOIDED 300/0/0 cancelled"),
+        ("validate-order reserve-stock cancel request-payment!OrderCancelled", "VOIDED 300/0/0 received,cancelled"),
         (
             "validate-order reserve-stock request-payment cancel results:OrderCancelled",
             "VOIDED 300/0/0 received,cancelled",
@@ -225,6 +210,27 @@ async fn cancelling_undoes_in_reverse_at_every_point() {
 }
 
 #[tokio::test]
+async fn a_hold_whose_answer_was_lost_is_found_and_undone() {
+    let shop = Shop::open().await;
+    let id = shop.place(lunch("4000000000100034")).await;
+    shop.run(&id, "validate-order reserve-stock").await;
+    let functions = shop.app.functions();
+    let request = functions.iter().find(|f| f.name() == "request-payment").unwrap();
+    let call = app::Call {
+        input: serde_json::json!({ "orderId": id, "taskToken": "lost" }),
+        key: "lost".into(),
+        attempt: 1,
+        now_ms: store::clock::now_ms(),
+    };
+    // The provider holds the amount, but the changes are never committed.
+    drop(request.call(call).await.unwrap());
+    shop.run(&id, "cancel reverse-payment:CANCELLED release-stock close-order:CANCELLED").await;
+    let intents = app::tables().into_iter().find(|table| table.name == "simulator_intents").unwrap();
+    let page = shop.store.query(store::Query::table(intents)).await.unwrap();
+    assert_eq!(page.rows[0].text("status"), Some("cancelled"));
+}
+
+#[tokio::test]
 async fn what_cannot_be_undone_goes_before_a_person() {
     let shop = Shop::open().await;
     let id = shop.place(lunch("4000000000100067")).await;
@@ -275,10 +281,7 @@ async fn an_order_that_is_not_paid_in_time_expires() {
 #[tokio::test]
 async fn one_unit_is_sold_once() {
     let shop = Shop::open().await;
-    let left = app::commands::AdjustStock {
-        delta: -297,
-        reason: "inventory".into(),
-    };
+    let left = app::commands::AdjustStock { delta: -297, reason: "inventory".into() };
     shop.app.adjust_stock("xis-salada", left).await.unwrap();
     let mut orders = Vec::new();
     for _ in 0..10 {
@@ -287,10 +290,7 @@ async fn one_unit_is_sold_once() {
     let reserved = orders.iter().map(|id| shop.call("reserve-stock", serde_json::json!({ "orderId": id })));
     let reserved = futures::future::join_all(reserved).await;
     assert_eq!(reserved.iter().filter(|outcome| outcome.is_ok()).count(), 1);
-    assert_eq!(
-        reserved.iter().filter(|outcome| outcome.as_ref().is_err_and(|e| e == "OutOfStock")).count(),
-        9
-    );
+    assert_eq!(reserved.iter().filter(|outcome| outcome.as_ref().is_err_and(|e| e == "OutOfStock")).count(), 9);
     for (id, outcome) in orders.iter().zip(&reserved) {
         if outcome.is_err() {
             shop.run(id, "reverse-payment:REJECTED release-stock close-order:REJECTED").await;
@@ -315,11 +315,9 @@ async fn the_kitchen_sees_its_orders_and_each_revision_counts() {
     let seen: Vec<&str> = list.iter().map(|order| order.order_id.as_str()).collect();
     assert_eq!(seen, [&ids[2], &ids[1], &ids[0]]);
     let revision = shop.order(&ids[0]).await.revision;
-    let (first, second) = futures::future::join(
-        shop.app.kitchen_start(&ids[0], revision),
-        shop.app.kitchen_start(&ids[0], revision),
-    )
-    .await;
+    let (first, second) =
+        futures::future::join(shop.app.kitchen_start(&ids[0], revision), shop.app.kitchen_start(&ids[0], revision))
+            .await;
     assert!(first.is_ok() != second.is_ok());
     let late = shop.app.kitchen_start(&ids[0], shop.order(&ids[0]).await.revision).await.unwrap_err();
     assert_eq!(app::Problem::code(&late), "illegal-transition");

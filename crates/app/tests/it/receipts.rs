@@ -79,10 +79,7 @@ async fn a_mail_says_what_happened() {
     let shop = Shop::open().await;
     let id = shop.place(lunch(GOOD)).await;
     shop.run(&id, &format!("{PAID} send-notification")).await;
-    let list = app::commands::ListMails {
-        to: Some("ana@example.com".into()),
-        ..app::commands::ListMails::default()
-    };
+    let list = app::commands::ListMails { to: Some("ana@example.com".into()), ..app::commands::ListMails::default() };
     let mails = shop.app.mails(list).await.unwrap().items;
     assert_eq!(mails.len(), 2);
     let mail = shop.app.mail(&mails[1].mail_id).await.unwrap();

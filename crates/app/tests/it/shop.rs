@@ -87,12 +87,8 @@ impl Shop {
     pub(crate) async fn call(&self, name: &str, input: Json) -> Result<Json, String> {
         let function = self.functions.get(name).unwrap_or_else(|| panic!("no function `{name}`"));
         for attempt in 1..20 {
-            let call = Call {
-                input: input.clone(),
-                key: format!("test/{name}"),
-                attempt,
-                now_ms: store::clock::now_ms(),
-            };
+            let call =
+                Call { input: input.clone(), key: format!("test/{name}"), attempt, now_ms: store::clock::now_ms() };
             let answer = function.call(call).await.map_err(|error| error.error)?;
             match self.store.commit(answer.changes).await {
                 Ok(_) => return Ok(answer.output),
@@ -124,12 +120,7 @@ impl Shop {
         let consumer = self.consumers.get(queue).unwrap_or_else(|| panic!("no queue `{queue}`"));
         let messages = self.messages(queue).await;
         for (id, body) in &messages {
-            let delivery = Delivery {
-                id: *id,
-                body: body.clone(),
-                receives,
-                now_ms: store::clock::now_ms(),
-            };
+            let delivery = Delivery { id: *id, body: body.clone(), receives, now_ms: store::clock::now_ms() };
             let mut batch = consumer.consume(delivery).await.unwrap();
             batch.delete(&MESSAGES, *id);
             self.store.commit(batch).await.unwrap();
@@ -208,10 +199,7 @@ impl Shop {
         let table = app::tables().into_iter().find(|table| table.name == "stock").unwrap();
         let row = self.store.get(table, &"xis-salada".into()).await.unwrap().unwrap();
         let n = |column: &str| row.int(column).unwrap();
-        let list = app::commands::ListMails {
-            order: Some(id.into()),
-            ..app::commands::ListMails::default()
-        };
+        let list = app::commands::ListMails { order: Some(id.into()), ..app::commands::ListMails::default() };
         let mails = self.app.mails(list).await.unwrap().items;
         let mails: Vec<&str> = mails.iter().map(|mail| mail.event.as_str()).collect();
         format!(

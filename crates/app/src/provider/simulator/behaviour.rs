@@ -45,11 +45,7 @@ const ALL: &[(Behaviour, &str, &[&str])] = &[
     (Behaviour::ExpiredCard, "expired", &["4000000000000069"]),
     (Behaviour::WrongCvc, "wrongcvc", &["4000000000000127"]),
     (Behaviour::ProcessingError, "processing", &["4000000000000119"]),
-    (
-        Behaviour::Authenticate,
-        "authenticate",
-        &["4000002500003155", "4000002760003184", "4000000000003220"],
-    ),
+    (Behaviour::Authenticate, "authenticate", &["4000002500003155", "4000002760003184", "4000000000003220"]),
     (Behaviour::LateWebhook, "late", &["4000000000100018"]),
     (Behaviour::DuplicateWebhook, "duplicate", &["4000000000100026"]),
     (Behaviour::NoWebhook, "never", &["4000000000100034"]),
@@ -135,11 +131,7 @@ pub(crate) fn tokenise(card: &Card, now_ms: i64) -> Result<Token, ProviderError>
     let known = ALL.iter().find(|(_, _, numbers)| numbers.contains(&card.number.as_str()));
     let behaviour = known.map_or("success", |(_, name, _)| name);
     let last4 = card.number.get(card.number.len().saturating_sub(4)..).unwrap_or_default();
-    Ok(Token {
-        id: format!("tok_{brand}_{last4}_{behaviour}"),
-        brand: brand.into(),
-        last4: last4.into(),
-    })
+    Ok(Token { id: format!("tok_{brand}_{last4}_{behaviour}"), brand: brand.into(), last4: last4.into() })
 }
 
 /// The behaviour in a token of ours.
@@ -165,12 +157,7 @@ mod tests {
 
     #[track_caller]
     fn check(number: &str, exp_month: u8, exp_year: u16, cvc: &str, expected: Result<&str, &str>) {
-        let card = Card {
-            number: number.into(),
-            exp_month,
-            exp_year,
-            cvc: cvc.into(),
-        };
+        let card = Card { number: number.into(), exp_month, exp_year, cvc: cvc.into() };
         let found = tokenise(&card, 1_790_000_000_000).map(|token| token.id);
         let found = found.map_err(|error| match error {
             ProviderError::Card { field, .. } => field,

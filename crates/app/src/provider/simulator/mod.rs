@@ -48,17 +48,8 @@ impl Simulator {
             if book.status != "action" {
                 return Err(ProviderError::Invalid("the payment does not wait for authentication".into()));
             }
-            let (status, failure) = if approve {
-                ("held", None)
-            } else {
-                ("refused", Some("authentication_required"))
-            };
-            Ok(Some(Change {
-                status,
-                failure,
-                tell: true,
-                ..Change::of(book)
-            }))
+            let (status, failure) = if approve { ("held", None) } else { ("refused", Some("authentication_required")) };
+            Ok(Some(Change { status, failure, tell: true, ..Change::of(book) }))
         })
         .await
     }
@@ -72,12 +63,9 @@ impl Simulator {
             (Behaviour::Pix, "taken") => Ok(None),
             // As with real Pix the money moves between banks: a payload that was called off can still be paid by one who
             // kept it. It is the late payment that has to go back.
-            (Behaviour::Pix, "pending" | "cancelled") => Ok(Some(Change {
-                status: "taken",
-                captured: book.amount,
-                tell: true,
-                ..Change::of(book)
-            })),
+            (Behaviour::Pix, "pending" | "cancelled") => {
+                Ok(Some(Change { status: "taken", captured: book.amount, tell: true, ..Change::of(book) }))
+            }
             _ => Err(ProviderError::Invalid("the payment is no Pix that waits".into())),
         })
         .await
@@ -193,13 +181,7 @@ struct Change {
 
 impl Change {
     fn of(book: &Book) -> Change {
-        Change {
-            status: "pending",
-            captured: book.captured,
-            refunded: book.refunded,
-            failure: None,
-            tell: false,
-        }
+        Change { status: "pending", captured: book.captured, refunded: book.refunded, failure: None, tell: false }
     }
 }
 
@@ -314,8 +296,9 @@ impl PaymentProvider for Simulator {
     async fn authorise(&self, request: Authorise) -> Result<Intent, ProviderError> {
         let behaviour = match &request.method {
             Method::Pix => Behaviour::Pix,
-            Method::Card { token } => behaviour::of_token(token)
-                .ok_or_else(|| ProviderError::Invalid("there is no such token".into()))?,
+            Method::Card { token } => {
+                behaviour::of_token(token).ok_or_else(|| ProviderError::Invalid("there is no such token".into()))?
+            }
         };
         let fingerprint = format!("{} {} {}", request.amount, request.currency, behaviour.as_str());
         for _ in 0..MAX_TRIES {
@@ -332,9 +315,7 @@ impl PaymentProvider for Simulator {
                 batch.send(message);
             }
             if let (Behaviour::Pix, Some(delay)) = (behaviour, self.settings.pix_paid_after_ms) {
-                let timer = PixTimer {
-                    intent: public_id("pi_", book.id),
-                };
+                let timer = PixTimer { intent: public_id("pi_", book.id) };
                 batch.send(Message::new(PIX_QUEUE, &timer).at(now + delay));
             }
             match self.store.commit(batch).await {
@@ -354,11 +335,7 @@ impl PaymentProvider for Simulator {
             "held" if book.behaviour == Behaviour::CaptureFails => {
                 Err(ProviderError::Invalid("the hold was lifted by the bank".into()))
             }
-            "held" => Ok(Some(Change {
-                status: "taken",
-                captured: book.amount,
-                ..Change::of(book)
-            })),
+            "held" => Ok(Some(Change { status: "taken", captured: book.amount, ..Change::of(book) })),
             "taken" => Ok(None),
             other => Err(ProviderError::Invalid(format!("a payment that is {other} cannot be captured"))),
         })
@@ -368,10 +345,7 @@ impl PaymentProvider for Simulator {
     async fn void(&self, intent: &str, _key: &str) -> Result<Intent, ProviderError> {
         self.change(intent, |book| match book.status.as_str() {
             "held" if book.behaviour == Behaviour::UndoFails => Err(ProviderError::Invalid("the bank refuses".into())),
-            "held" | "pending" | "action" => Ok(Some(Change {
-                status: "cancelled",
-                ..Change::of(book)
-            })),
+            "held" | "pending" | "action" => Ok(Some(Change { status: "cancelled", ..Change::of(book) })),
             _ => Ok(None),
         })
         .await
@@ -390,11 +364,7 @@ impl PaymentProvider for Simulator {
             let checked = domain::payment::check_refund(amount, book.captured, book.refunded, 0);
             checked.map_err(|error| ProviderError::Invalid(error.to_string()))?;
             let mut batch = Batch::new();
-            let change = Change {
-                status: "taken",
-                refunded: book.refunded + amount,
-                ..Change::of(&book)
-            };
+            let change = Change { status: "taken", refunded: book.refunded + amount, ..Change::of(&book) };
             let next = book.changed(&change, &mut batch);
             let request = format!("refund {amount}");
             batch.insert(Row::new(&KEYS, key, vec![Value::Int(book.id), Value::from(request)]));
@@ -417,6 +387,14 @@ impl PaymentProvider for Simulator {
 
     async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {
         Ok(self.load(intent).await?.intent())
+    }
+
+    async fn find(&self, key: &str) -> Result<Option<Intent>, ProviderError> {
+        let row = self.store.get(&KEYS, &key.into()).await.map_err(unavailable)?;
+        match row.and_then(|row| row.int("intent")) {
+            Some(id) => self.retrieve(&public_id("pi_", id)).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn books(&self, after: Option<String>) -> Result<Option<(Vec<Intent>, Option<String>)>, ProviderError> {

@@ -99,10 +99,7 @@ fn event(book: &Book, kind: &str, status: &str, now: i64) -> WireEvent {
                 amount_received: book.captured,
                 currency: book.currency.to_ascii_lowercase(),
                 status: status.into(),
-                metadata: WireMetadata {
-                    order_id: book.order_id.clone(),
-                    attempt: book.attempt,
-                },
+                metadata: WireMetadata { order_id: book.order_id.clone(), attempt: book.attempt },
                 last_payment_error: failure.map(|(code, message)| WireFailure { code, message }),
             },
         },
@@ -123,10 +120,7 @@ pub(super) fn read(body: &[u8]) -> Result<Event, ProviderError> {
         return Err(ProviderError::Invalid("the event's id must have 1 to 128 characters".into()));
     }
     if !head.kind.starts_with("payment_intent.") {
-        return Ok(Event {
-            id: head.id,
-            intent: None,
-        });
+        return Ok(Event { id: head.id, intent: None });
     }
     let event: WireEvent = serde_json::from_slice(body).map_err(malformed)?;
     let object = event.data.object;
