@@ -177,8 +177,8 @@ pub(crate) enum Order {
 
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// What to order: SKU, or SKU=QUANTITY
-    #[arg(required = true, value_name = "SKU[=QUANTITY]")]
+    /// What to order, such as guarana=2 or xis-salada,ponto=ao-ponto,+bacon
+    #[arg(required = true, value_name = "SKU[=QUANTITY][,OPTION=CHOICE][,+EXTRA]")]
     pub(crate) lines: Vec<String>,
     /// The customer's name
     #[arg(long)]

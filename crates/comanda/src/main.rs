@@ -10,7 +10,6 @@ mod flows;
 mod key;
 mod output;
 mod serve;
-mod smtp;
 
 use std::process::ExitCode;
 

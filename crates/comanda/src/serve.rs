@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use app::{App, Ports, Secrets};
+use app::{App, Ports, Secrets, SmtpMailer};
 use gateway::Gateway;
 use object_store::local::LocalFileSystem;
 use runtime::{Builder, Runtime};
@@ -21,12 +21,16 @@ use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::flows;
 use crate::key::{MasterKey, Purpose};
-use crate::smtp::Smtp;
 
 /// The store's file in the data folder.
 pub(crate) fn store_path(config: &Config) -> PathBuf {
     config.data.join("comanda.db")
 }
+
+/// Products of the benchmark.
+pub(crate) const BENCH_SKUS: i64 = 1000;
+/// Units of each at the start.
+pub(crate) const BENCH_STOCK: i64 = 10_000_000;
 
 /// What a server does beyond its configuration.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,11 +60,17 @@ impl Backend {
         let builder = Builder::new(store.clone(), key.derive(Purpose::TaskTokens), engine);
         let settings = settings::of(config, url);
         let mut ports = Ports::embedded(builder.store(), receipts(&config.data)?, &settings);
-        if let Some(smtp) = Smtp::new(config)? {
-            ports.mailer = Some(Arc::new(smtp));
+        if !config.smtp.url.is_empty() {
+            let mailer = SmtpMailer::new(&config.smtp.url).map_err(|error| {
+                Failure::new(
+                    Kind::Usage,
+                    format!("`smtp.url` cannot be used: {error}; write for example `smtp://localhost:25`"),
+                )
+            })?;
+            ports.mailer = Some(Arc::new(mailer));
         }
         let app = App::open(ports, Secrets::new(&key.derive(Purpose::Application)), settings).await?;
-        let builder = adapter::functions(builder, app.functions());
+        let builder = adapter::functions(builder.through(app.store()), app.functions());
         let builder = adapter::consumers(builder, app.consumers());
         let engine = Arc::new(builder.build());
         Ok(Backend { app, engine, store })
@@ -81,6 +91,10 @@ impl Backend {
                 let error = anyhow::Error::from(error).context(format!("the flow `{name}` cannot be used"));
                 Failure { kind: Kind::Usage, error }
             })?;
+        }
+        if extras.bench {
+            let seeded = self.app.bench_seed(BENCH_SKUS, BENCH_STOCK).await;
+            seeded.map_err(anyhow::Error::from)?;
         }
         if extras.sample {
             self.app.seed_catalogue().await.map_err(anyhow::Error::from)?;

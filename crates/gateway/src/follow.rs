@@ -62,7 +62,7 @@ impl Followers {
                     Ok(change) => {
                         self.0.wake(&change.order_id);
                         if !self.0.watchers.lock().is_empty() {
-                            news.insert(change.order_id.clone(), change);
+                            add(&mut news, change);
                         }
                     }
                     Err(RecvError::Lagged(_)) => self.0.wake_all(),
@@ -80,10 +80,22 @@ impl Followers {
     }
 }
 
+/// The newest of each order; a change around an order leaves its status as it was told last.
+fn add(news: &mut HashMap<String, OrderChange>, change: OrderChange) {
+    match news.get_mut(&change.order_id) {
+        Some(known) => {
+            known.status = change.status.or(known.status);
+            known.revision = change.revision.or(known.revision);
+        }
+        None => {
+            news.insert(change.order_id.clone(), change);
+        }
+    }
+}
+
 fn encode(change: &OrderChange) -> Bytes {
-    let event =
-        Event { id: change.revision, name: "order", data: serde_json::to_vec(change).unwrap_or_default().into() };
-    event.encode()
+    let data = serde_json::to_vec(change).unwrap_or_default().into();
+    Event { id: change.revision, name: "order", data }.encode()
 }
 
 impl State {
@@ -124,17 +136,18 @@ pub(crate) fn is_over(order: &OrderView) -> bool {
     order.status.is_final()
 }
 
-/// Sends an order on every change, until its end.
-pub(crate) async fn order(app: App, first: OrderView, mut seen: i64, follower: Follower, sink: Sink) {
+/// Sends an order on every change, until its end. Its payment and its delivery change without a new revision.
+pub(crate) async fn order(app: App, first: OrderView, follower: Follower, sink: Sink) {
     let mut order = first;
+    let mut sent = Bytes::new();
     loop {
-        if order.revision > seen {
-            seen = order.revision;
-            let data = serde_json::to_vec(&order).unwrap_or_default().into();
-            let event = Event { id: seen, name: "order", data };
+        let data = Bytes::from(serde_json::to_vec(&order).unwrap_or_default());
+        if data != sent {
+            let event = Event { id: Some(order.revision), name: "order", data: data.clone() };
             if sink.send(event.encode()).is_err() {
                 return;
             }
+            sent = data;
         }
         if is_over(&order) {
             return;

@@ -55,16 +55,24 @@ async fn place(client: &Client, arguments: &cli::Place, output: Output) -> Resul
     }
 }
 
-/// `SKU` or `SKU=QUANTITY`.
+/// `SKU[=QUANTITY][,OPTION=CHOICE]...[,+EXTRA]...`
 fn line(text: &str) -> Result<Value, Failure> {
-    let (sku, quantity) = text.split_once('=').unwrap_or((text, "1"));
-    match quantity.parse::<u32>() {
-        Ok(quantity) => Ok(json!({"sku": sku, "quantity": quantity})),
-        Err(_) => Err(Failure::new(
-            Kind::Usage,
-            format!("`{text}`: `{quantity}` is no quantity; write for example `{sku}=2`"),
-        )),
+    let wrong = |part: &str, cure: String| Failure::new(Kind::Usage, format!("`{text}`: `{part}` {cure}"));
+    let (product, rest) = text.split_once(',').unwrap_or((text, ""));
+    let (sku, quantity) = product.split_once('=').unwrap_or((product, "1"));
+    let quantity: u32 =
+        quantity.parse().map_err(|_| wrong(quantity, format!("is no quantity; write for example `{sku}=2`")))?;
+    let (mut options, mut extras) = (serde_json::Map::new(), Vec::new());
+    for part in rest.split(',').filter(|part| !part.is_empty()) {
+        match (part.strip_prefix('+'), part.split_once('=')) {
+            (Some(extra), _) => extras.push(Value::from(extra)),
+            (None, Some((option, choice))) => {
+                options.insert(option.into(), choice.into());
+            }
+            (None, None) => return Err(wrong(part, "is neither `OPTION=CHOICE` nor `+EXTRA`".into())),
+        }
     }
+    Ok(json!({"sku": sku, "quantity": quantity, "options": options, "extras": extras}))
 }
 
 fn payment(method: &str) -> Value {

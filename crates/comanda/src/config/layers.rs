@@ -322,10 +322,10 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden() {
-        let all = effective("", &[("COMANDA_SMTP_PASSWORD", "hunter2")], &[]).unwrap();
-        let shown = all.entries().find(|(key, ..)| *key == "smtp.password").unwrap().1;
+        let all = effective("", &[("COMANDA_SMTP_URL", "hunter2")], &[]).unwrap();
+        let shown = all.entries().find(|(key, ..)| *key == "smtp.url").unwrap().1;
         assert_eq!(shown.as_str(), Some("(hidden)"));
-        assert_eq!(all.config.smtp.password, "hunter2");
+        assert_eq!(all.config.smtp.url, "hunter2");
     }
 
     #[test]

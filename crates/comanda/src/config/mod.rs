@@ -76,19 +76,14 @@ pub(crate) struct Engine {
     pub(crate) backlog: u32,
 }
 
-/// The mail server. Without a host, mails go to the mailbox that the server shows.
+/// The mail server. Without one, mails go to the mailbox that the server shows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Smtp {
-    /// Empty: no mail leaves.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) user: String,
-    pub(crate) password: String,
+    /// Empty: no mail leaves. It may hold a password, so it is never shown.
+    pub(crate) url: String,
     /// The sender, such as `Comanda <orders@example.com>`.
     pub(crate) from: String,
-    /// `starttls`, `tls`, or `none` (loopback only).
-    pub(crate) security: String,
 }
 
 /// The delays of the simulated payment provider and courier.
@@ -153,14 +148,7 @@ impl Default for Config {
                 receipt_link: Duration::minutes(15),
             },
             engine: Engine { concurrency: 512, backlog: 100_000 },
-            smtp: Smtp {
-                host: String::new(),
-                port: 587,
-                user: String::new(),
-                password: String::new(),
-                from: "Comanda <comanda@localhost>".into(),
-                security: "starttls".into(),
-            },
+            smtp: Smtp { url: String::new(), from: "Comanda <no-reply@comanda.example>".into() },
             simulator: Simulator {
                 webhook: Duration::milliseconds(400),
                 late_webhook: Duration::seconds(20),
@@ -181,7 +169,7 @@ impl Default for Config {
 }
 
 /// Keys whose value is never shown.
-const SECRETS: &[&str] = &["smtp.password"];
+const SECRETS: &[&str] = &["smtp.url"];
 
 impl Config {
     /// The first value that has the right type and yet makes no sense: its key and the cure.
@@ -200,7 +188,6 @@ impl Config {
         let none = || None;
         let (second, day) = (Duration::seconds(1), Duration::hours(24));
         none()
-            .or_else(|| one_of("smtp.security", &self.smtp.security, &["starttls", "tls", "none"]))
             .or_else(|| one_of("merchant.currency", &self.merchant.currency, &["BRL", "USD", "EUR"]))
             .or_else(|| self.time_zone_problem())
             .or_else(|| lasts("order.payment_deadline", self.order.payment_deadline, second, day))

@@ -9,10 +9,10 @@ fn the_configuration_in_force_is_shown_with_its_sources() {
     check(folder.path(), &["config"], 0, "merchant.name = \"Lanche da Ana\"");
     check(folder.path(), &["config"], 0, "# comanda.toml:2");
     check(folder.path(), &["config", "--set", "engine.concurrency=3"], 0, "# --set");
-    let output = comanda(folder.path(), &["config", "--json"]).env("COMANDA_SMTP_PASSWORD", "secret").output().unwrap();
+    let output = comanda(folder.path(), &["config", "--json"]).env("COMANDA_SMTP_URL", "secret").output().unwrap();
     let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(all["smtp.password"]["value"], "(hidden)");
-    assert_eq!(all["smtp.password"]["source"], "COMANDA_SMTP_PASSWORD");
+    assert_eq!(all["smtp.url"]["value"], "(hidden)");
+    assert_eq!(all["smtp.url"]["source"], "COMANDA_SMTP_URL");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod commit_points;
 mod configuration;
+mod crash;
+mod orders;
 mod server;
 mod start;

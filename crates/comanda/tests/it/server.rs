@@ -18,7 +18,7 @@ fn a_busy_port_and_a_bad_folder_are_clear_errors() {
     let address = server.url.trim_start_matches("http://").to_owned();
     check(folder.path(), &["serve", "--listen", &address], 5, "cannot listen on");
     std::fs::write(folder.path().join("data"), "a file").unwrap();
-    check(folder.path(), &["serve", "--listen", "127.0.0.1:0"], 5, "cannot make the data folder `data`");
+    check(folder.path(), &["serve", "--listen", "127.0.0.1:0"], 5, "cannot make the folder `data`");
 }
 
 #[test]

@@ -20,14 +20,15 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// One event: its id, its name, and its data as one line of JSON.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
-    pub(crate) id: i64,
+    pub(crate) id: Option<i64>,
     pub(crate) name: &'static str,
     pub(crate) data: Bytes,
 }
 
 impl Event {
     pub(crate) fn encode(&self) -> Bytes {
-        let mut text = format!("id: {}\nevent: {}\ndata: ", self.id, self.name).into_bytes();
+        let id = self.id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+        let mut text = format!("{id}event: {}\ndata: ", self.name).into_bytes();
         text.extend_from_slice(&self.data);
         text.extend_from_slice(b"\n\n");
         text.into()

@@ -11,6 +11,7 @@ mod mailbox;
 mod orders;
 mod payments;
 mod receipts;
+mod simulator;
 mod stats;
 
 use axum::Router;
@@ -79,6 +80,7 @@ pub(crate) fn all(document: &mut OpenApi) -> Router<Gateway> {
         deliveries::resource(),
         catalogue::resource(),
         receipts::resource(),
+        simulator::resource(),
         mailbox::resource(),
         engine::resource(),
         executions::resource(),

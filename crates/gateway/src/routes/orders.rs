@@ -3,7 +3,7 @@
 use app::commands::{CancelOrder, ListOrders, PlaceOrder};
 use app::views::{OrderPage, OrderView, PlacedOrder};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::order::OrderStatus;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,6 @@ use crate::Gateway;
 use crate::follow;
 use crate::http::{
     Action, Caller, Cursor, IdempotencyKey, IfMatch, Json, Opening, Params, Problem, Reply, Segment, Wire, events,
-    if_none_match,
 };
 
 resource![place_order, create_order, list_orders, list_inbox, show_order, follow_order, cancel_order, follow_orders];
@@ -166,7 +165,6 @@ impl Tracking {
     params(("id" = String, Path, description = "`ord_...`"), Tracking),
     responses(
         (status = 200, description = "the order; `ETag` is its revision", body = OrderView),
-        (status = 304, description = "unchanged"),
         (status = 404, description = "there is no such order", body = Wire, content_type = "application/problem+json"),
     ))]
 async fn show_order(
@@ -174,15 +172,10 @@ async fn show_order(
     caller: Caller,
     Segment(id): Segment<String>,
     Params(tracking): Params<Tracking>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Reply, Problem> {
     tracking.check(&gateway, caller, &id)?;
     let order = gateway.app.order(&id).await?;
-    let revision = order.revision;
-    if if_none_match(&headers, &format!("\"{revision}\"")) {
-        return Ok(StatusCode::NOT_MODIFIED.into_response());
-    }
-    Ok(Reply::ok(&order).revision(revision).into_response())
+    Ok(Reply::ok(&order).revision(order.revision))
 }
 
 /// Follow an order
@@ -210,7 +203,7 @@ async fn follow_order(
     if follow::is_over(&order) && order.revision <= seen {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(events(opening, |sink| follow::order(gateway.app, order, seen, follower, sink)))
+    Ok(events(opening, |sink| follow::order(gateway.app, order, follower, sink)))
 }
 
 /// Follow all orders

@@ -33,8 +33,6 @@ async fn an_order_is_placed_shown_and_replayed() {
     let etag = shown.headers()["etag"].to_str().unwrap().to_owned();
     let view: Value = shown.json().await.unwrap();
     assert_eq!(etag, format!("\"{}\"", view["revision"]));
-    let same = server.request(Method::GET, &location).header("if-none-match", etag).send().await.unwrap();
-    assert_eq!(same.status(), 304);
     let token = placed["trackingToken"].as_str().unwrap();
     assert_eq!(server.get(&format!("{location}?t={token}")).await.status(), 200);
     assert_eq!(server.get(&format!("{location}?t=0{token}")).await.status(), 403);

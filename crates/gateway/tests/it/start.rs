@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// An order that goes through.
-pub(crate) const ORDER: &str = r#"{"customer":{"name":"Ana","email":"ana@example.com"},"lines":[{"sku":"xis-salada","quantity":1}],"payment":{"type":"card","number":"4242424242424242","expMonth":12,"expYear":2034,"cvc":"123"}}"#;
+pub(crate) const ORDER: &str = r#"{"customer":{"name":"Ana","email":"ana@example.com"},"lines":[{"sku":"xis-calabresa","quantity":1}],"payment":{"type":"card","number":"4242424242424242","expMonth":12,"expYear":2034,"cvc":"123"}}"#;
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,

@@ -5,11 +5,7 @@ use serde_json::{Value, json};
 
 use super::wire::Connection;
 use crate::chance::Chance;
-
-/// Products of the steps job.
-pub(crate) const SKUS: i64 = 1000;
-/// Units of each at the start.
-pub(crate) const STOCK: i64 = 10_000_000;
+pub(crate) use crate::serve::{BENCH_SKUS as SKUS, BENCH_STOCK as STOCK};
 
 /// What is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +100,7 @@ impl Job {
 }
 
 /// Two products of the sample catalogue that need no options.
-const FOOD: &str = "xis-salada";
+const FOOD: &str = "xis-calabresa";
 const DRINK: &str = "guarana";
 
 /// The id in the answer to a placed order.
