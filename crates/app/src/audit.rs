@@ -113,6 +113,13 @@ impl App {
                 ledger.money.insert(order.id, (payment.captured, payment.refunded));
             }
             audit_payment(ledger, &order, &payment);
+            // The receipts were read before: one that came since is looked up.
+            if is_served(order.status) && !ledger.receipts.contains(&order.id) {
+                let receipt = ReceiptRecord::of_order(&*self.store, order.id).await?;
+                if receipt.is_none() {
+                    ledger.differ("paid-without-receipt", id, "there is no receipt");
+                }
+            }
             let reservation = Reservation::load(&*self.store, order.id).await?;
             self.audit_reservation(ledger, &order, reservation.as_ref());
         }
@@ -141,14 +148,7 @@ impl App {
             // Cancelled after the kitchen began: the goods are gone, the money is back.
             ReservationStatus::Committed => matches!(order.status, OrderStatus::Expired | OrderStatus::Checkout),
             ReservationStatus::Held => order.status != OrderStatus::PaymentPending,
-            ReservationStatus::Released | ReservationStatus::Returned => matches!(
-                order.status,
-                OrderStatus::Received
-                    | OrderStatus::InPreparation
-                    | OrderStatus::Ready
-                    | OrderStatus::OutForDelivery
-                    | OrderStatus::Completed
-            ),
+            ReservationStatus::Released | ReservationStatus::Returned => is_served(order.status),
         };
         if wrong && order.attention().is_none() && order.cancel_reason().is_none() {
             let detail =
@@ -228,7 +228,7 @@ impl App {
         }
         for (id, (captured, refunded)) in std::mem::take(&mut ledger.money) {
             let (theirs_captured, theirs_refunded) = books.remove(&id).unwrap_or_default();
-            if captured - refunded != theirs_captured - theirs_refunded {
+            if captured - refunded != theirs_captured - theirs_refunded && self.still_differs(id).await? {
                 let detail = format!(
                     "we took {captured} and gave back {refunded}, the provider {theirs_captured} and {theirs_refunded}"
                 );
@@ -236,12 +236,26 @@ impl App {
             }
         }
         for (id, (captured, refunded)) in books {
-            if captured != refunded {
+            if captured != refunded && self.still_differs(id).await? {
                 let detail = format!("the provider took {captured} and gave back {refunded}, we know of nothing");
                 ledger.differ("money-unknown-to-us", order::public_id(id), detail);
             }
         }
         Ok(())
+    }
+}
+
+impl App {
+    /// Looks at both sides again: money that moved while the books were read is no difference.
+    async fn still_differs(&self, order_id: i64) -> Result<bool, FindError> {
+        let Some(payment) = Payment::load(&*self.store, order_id).await? else {
+            return Ok(true);
+        };
+        let Some(intent) = payment.intent() else {
+            return Ok(true);
+        };
+        let theirs = self.provider.retrieve(intent).await.map_err(unavailable)?;
+        Ok(payment.captured - payment.refunded != theirs.captured - theirs.refunded)
     }
 }
 
@@ -258,14 +272,7 @@ fn audit_payment(ledger: &mut Ledger, order: &Order, payment: &Payment) {
     }
     let paid = payment.status == PaymentStatus::Confirmed && payment.captured == payment.amount;
     let settled = !matches!(payment.status, PaymentStatus::Confirmed | PaymentStatus::Authorized);
-    let served = matches!(
-        order.status,
-        OrderStatus::Received
-            | OrderStatus::InPreparation
-            | OrderStatus::Ready
-            | OrderStatus::OutForDelivery
-            | OrderStatus::Completed
-    );
+    let served = is_served(order.status);
     let off = matches!(order.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Expired);
     let flagged = order.attention().is_some() || order.cancel_reason().is_some();
     if served && !paid && !flagged {
@@ -276,9 +283,18 @@ fn audit_payment(ledger: &mut Ledger, order: &Order, payment: &Payment) {
         let detail = format!("the order is {}, the payment {}", order.status.as_str(), payment.status.as_str());
         ledger.differ("money-kept", id.clone(), detail);
     }
-    if served && !ledger.receipts.contains(&order.id) {
-        ledger.differ("paid-without-receipt", id, "there is no receipt");
-    }
+}
+
+/// Whether the shop works on the order, or has.
+fn is_served(status: OrderStatus) -> bool {
+    matches!(
+        status,
+        OrderStatus::Received
+            | OrderStatus::InPreparation
+            | OrderStatus::Ready
+            | OrderStatus::OutForDelivery
+            | OrderStatus::Completed
+    )
 }
 
 fn unavailable(error: ProviderError) -> FindError {

@@ -21,10 +21,8 @@ pub(crate) const TICKER_QUEUE: &str = "tickers";
 
 /// How many payments one beat asks about.
 const POLL_PAGE: usize = 100;
-/// How many batches of old keys one beat forgets.
-const FORGET_BATCHES: usize = 200;
-/// How many days back a beat looks for old keys.
-const FORGET_DAYS: i64 = 30;
+/// How many batches of old keys one beat forgets of each table.
+const FORGET_BATCHES: usize = 100;
 
 /// The periodic work there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,25 +136,21 @@ impl App {
 
     /// Forgets keys that are old enough, a bounded number at a time.
     async fn forget_keys(&self, now: i64) -> Result<(), StoreError> {
-        let newest = day(now) - self.settings.keep_keys_days.max(1) - 1;
+        let newest = Value::Int(day(now) - self.settings.keep_keys_days.max(1) - 1);
         let tables: [&'static Table; 2] = [&IDEMPOTENCY_KEYS, &RECEIVED_EVENTS];
-        let mut batches = 0;
         for table in tables {
-            for day in newest - FORGET_DAYS..=newest {
-                while batches < FORGET_BATCHES {
-                    let query = Query::index(table, "by_day", day).limit(store::MAX_BATCH_OPS);
-                    let page = self.store.query(query).await?;
-                    let mut batch = Batch::new();
-                    for row in &page.rows {
-                        batch.delete(table, row.key().clone());
-                    }
-                    if batch.is_empty() {
-                        break;
-                    }
-                    // Durable before the next page is read: pages show durable rows.
-                    self.commit(batch).await?;
-                    batches += 1;
+            for _ in 0..FORGET_BATCHES {
+                let old = Query::index(table, "by_day", 1).range(Bound::Unbounded, Bound::Included(newest.clone()));
+                let page = self.store.query(old.limit(store::MAX_BATCH_OPS)).await?;
+                if page.rows.is_empty() {
+                    break;
                 }
+                let mut batch = Batch::new();
+                for row in &page.rows {
+                    batch.delete(table, row.key().clone());
+                }
+                // Durable before the next page is read: pages show durable rows.
+                self.commit(batch).await?;
             }
         }
         Ok(())

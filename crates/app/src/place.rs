@@ -273,7 +273,8 @@ struct IdempotencyKey {
 
 impl IdempotencyKey {
     fn row(&self, order_id: i64, now: i64) -> Row {
-        let values = vec![Value::from(self.fingerprint.as_str()), Value::Int(order_id), Value::Int(day(now))];
+        let values =
+            vec![Value::from(self.fingerprint.as_str()), Value::Int(order_id), Value::Int(1), Value::Int(day(now))];
         Row::new(&IDEMPOTENCY_KEYS, self.key.as_str(), values)
     }
 }

@@ -77,6 +77,8 @@ pub enum DeliveryStatus {
     PickedUp,
     /// The customer has the order.
     Delivered,
+    /// Called off with its order.
+    Cancelled,
 }
 
 /// What a courier reports.
@@ -98,14 +100,15 @@ impl DeliveryStatus {
             DeliveryStatus::Requested => "REQUESTED",
             DeliveryStatus::PickedUp => "PICKED_UP",
             DeliveryStatus::Delivered => "DELIVERED",
+            DeliveryStatus::Cancelled => "CANCELLED",
         }
     }
 
     /// The status of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<DeliveryStatus> {
-        use DeliveryStatus::{Delivered, PickedUp, Requested, Waiting};
-        [Waiting, Requested, PickedUp, Delivered].into_iter().find(|status| status.as_str() == name)
+        use DeliveryStatus::{Cancelled, Delivered, PickedUp, Requested, Waiting};
+        [Waiting, Requested, PickedUp, Delivered, Cancelled].into_iter().find(|status| status.as_str() == name)
     }
 
     /// The status after a report; `None` if the report is old news. Forward only, because reports come in disorder.
@@ -126,7 +129,7 @@ mod tests {
     #[test]
     fn reports_move_a_delivery_forward_only() {
         use CourierEvent as Event;
-        use DeliveryStatus::{Delivered, PickedUp, Requested, Waiting};
+        use DeliveryStatus::{Cancelled, Delivered, PickedUp, Requested, Waiting};
         #[track_caller]
         fn check(status: DeliveryStatus, event: CourierEvent, expected: Option<DeliveryStatus>) {
             assert_eq!(status.hear(event), expected);
@@ -138,6 +141,8 @@ mod tests {
         check(Delivered, Event::PickedUp, None);
         check(Delivered, Event::Delivered, None);
         check(Waiting, Event::Delivered, None);
+        check(Cancelled, Event::PickedUp, None);
+        check(Cancelled, Event::Delivered, None);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Ends an order that did not come through, with the reason.
 
 use async_trait::async_trait;
+use domain::delivery::{DeliveryKind, DeliveryStatus};
 use domain::notification::Notice;
 use domain::order::OrderStatus;
 use serde_json::{Value, json};
 use store::Batch;
 
 use super::{changed, load_order};
+use crate::records::DeliveryRecord;
 use crate::{Answer, App, Call, Function, FunctionError, mail};
 
 /// See the module.
@@ -44,6 +46,11 @@ impl Function for CloseOrder {
         let mut batch = Batch::new();
         let update = order.update(call.now_ms).status(next, detail.as_deref())?;
         update.set("wait_token", store::Value::Null).write(&mut batch);
+        if order.delivery() == DeliveryKind::Courier
+            && let Some(delivery) = DeliveryRecord::load(&*app.store, order.id).await?
+        {
+            delivery.update(vec![("status", DeliveryStatus::Cancelled.as_str().into())], &mut batch);
+        }
         if let Some(notice) = Notice::of_status(next) {
             mail::write(app, &mut batch, &order, notice, 0, call.now_ms).await?;
         }

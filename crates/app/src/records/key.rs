@@ -1,4 +1,5 @@
-//! What was answered and heard before, and the periodic work. `day` counts days since the epoch; clean-up goes by it.
+//! What was answered and heard before, and the periodic work. `day` counts days since the epoch; clean-up goes by it, in the
+//! one partition that `kept` makes.
 
 use store::{Column, Index, KeyShape, Row, Table, Value};
 
@@ -6,16 +7,16 @@ use store::{Column, Index, KeyShape, Row, Table, Value};
 pub(crate) static IDEMPOTENCY_KEYS: Table = Table {
     name: "idempotency_keys",
     key: KeyShape::Text("key"),
-    columns: &[Column::text("fingerprint"), Column::int("order_id"), Column::int("day")],
-    indexes: &[Index { name: "by_day", columns: &["day"] }],
+    columns: &[Column::text("fingerprint"), Column::int("order_id"), Column::int("kept"), Column::int("day")],
+    indexes: &[Index { name: "by_day", columns: &["kept", "day"] }],
 };
 
 /// Ids of webhooks and callbacks that were handled.
 pub(crate) static RECEIVED_EVENTS: Table = Table {
     name: "received_events",
     key: KeyShape::Text("id"),
-    columns: &[Column::int("day")],
-    indexes: &[Index { name: "by_day", columns: &["day"] }],
+    columns: &[Column::int("kept"), Column::int("day")],
+    indexes: &[Index { name: "by_day", columns: &["kept", "day"] }],
 };
 
 /// Periodic work: which message carries the next beat.
@@ -29,7 +30,7 @@ pub(crate) fn day(now_ms: i64) -> i64 {
 
 /// The row of a handled event.
 pub(crate) fn received_event(source: &str, id: &str, now: i64) -> Row {
-    Row::new(&RECEIVED_EVENTS, event_key(source, id).as_str(), vec![Value::Int(day(now))])
+    Row::new(&RECEIVED_EVENTS, event_key(source, id).as_str(), vec![Value::Int(1), Value::Int(day(now))])
 }
 
 /// The key of a handled event.

@@ -190,6 +190,17 @@ async fn cancelling_undoes_in_reverse_at_every_point() {
         // Undoing twice is undoing once.
         check(GOOD, &format!("{before} {undo} {undo}"), &expected).await;
     }
+    // The courier comes too late.
+    let (shop, id) = check_order(
+        brought(GOOD),
+        &format!(
+            "{PAID} await-preparation start ready results:ok dispatch-delivery await-delivery cancel \
+             results:OrderCancelled {undo} courier results:"
+        ),
+        "CANCELLED REFUNDED 298/0/2 received,payment-confirmed,in-preparation,ready,refunded,cancelled",
+    )
+    .await;
+    assert_eq!(shop.order(&id).await.delivery.status.as_str(), "CANCELLED");
     // The refusal came, the customer gave up.
     check(
         DECLINED,

@@ -132,3 +132,20 @@ async fn followers_hear_of_every_change() {
     }
     assert_eq!(heard, ["CHECKOUT", "PAYMENT_PENDING", "-", "-"]);
 }
+
+#[tokio::test]
+async fn keys_are_forgotten_after_their_days_only() {
+    let shop = Shop::open().await;
+    let table = app::tables().into_iter().find(|table| table.name == "idempotency_keys").unwrap();
+    let today = store::clock::now_ms() / 86_400_000;
+    let mut batch = store::Batch::new();
+    for (key, age) in [("new", 0), ("yesterday", 1), ("kept", 2), ("old", 3), ("ancient", 4_000)] {
+        let values = vec!["f".into(), 1.into(), 1.into(), (today - age).into()];
+        batch.insert(store::Row::new(table, key, values));
+    }
+    shop.store.commit(batch).await.unwrap();
+    shop.drain("tickers", 1).await;
+    let left = shop.store.query(store::Query::table(table)).await.unwrap().rows;
+    let left: Vec<&str> = left.iter().map(|row| row.key().text().unwrap()).collect();
+    assert_eq!(left, ["kept", "new", "yesterday"]);
+}

@@ -43,6 +43,9 @@ struct WireIntent {
     currency: String,
     status: String,
     metadata: WireMetadata,
+    /// Seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    capture_before: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_payment_error: Option<WireFailure>,
 }
@@ -87,7 +90,8 @@ fn visible_at(now: i64, delay: i64) -> i64 {
 }
 
 fn event(book: &Book, kind: &str, status: &str, now: i64) -> WireEvent {
-    let failure = book.intent().failure.filter(|_| book.status == "refused");
+    let intent = book.intent();
+    let failure = intent.failure.filter(|_| book.status == "refused");
     WireEvent {
         id: public_id("evt_", store::id::next()),
         kind: kind.into(),
@@ -100,6 +104,7 @@ fn event(book: &Book, kind: &str, status: &str, now: i64) -> WireEvent {
                 currency: book.currency.to_ascii_lowercase(),
                 status: status.into(),
                 metadata: WireMetadata { order_id: book.order_id.clone(), attempt: book.attempt },
+                capture_before: intent.capture_before.map(|at| at / 1000),
                 last_payment_error: failure.map(|(code, message)| WireFailure { code, message }),
             },
         },
@@ -145,7 +150,7 @@ pub(super) fn read(body: &[u8]) -> Result<Event, ProviderError> {
             failure: object.last_payment_error.map(|f| (f.code, f.message)),
             qr: None,
             action_url: None,
-            capture_before: None,
+            capture_before: object.capture_before.map(|at| at.saturating_mul(1000)),
         }),
     })
 }
