@@ -107,5 +107,7 @@ fn described(version: &str) -> (Router<Gateway>, String) {
     let mut document = Document::openapi();
     document.info.version = version.into();
     let router = routes::all(&mut document);
-    (router, document.to_json().unwrap_or_default())
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    docs::flatten(&mut document);
+    (router, document.to_string())
 }

@@ -1,11 +1,14 @@
 //! The interface described: `/openapi.json` and a page over it that needs no network.
 
+mod flatten;
 mod problems;
 
 use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+
+pub(crate) use flatten::flatten;
 
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(document: String) -> Router<S> {
     let document: &'static str = Box::leak(document.into_boxed_str());
