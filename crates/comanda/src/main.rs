@@ -41,8 +41,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         flags.values.extend(listen);
     }
     if let (Command::Demo(_) | Command::Bench(_), None) = (&cli.command, &cli.global.data) {
-        let folder = std::env::temp_dir().join(format!("comanda-{}", std::process::id()));
-        flags.values.push(("data".into(), folder.display().to_string(), "a folder of its own".into()));
+        flags.values.push(("data".into(), own_folder().display().to_string(), "a folder of its own".into()));
     }
     let variables = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let effective = config::load(&flags, variables)?;
@@ -59,6 +58,11 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Config => command::config::run(&effective, output),
         Command::Openapi => command::openapi::run(output),
     }
+}
+
+/// The data folder of a command that brings its own server, unless `--data` names one.
+fn own_folder() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("comanda-{}", std::process::id()))
 }
 
 fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

@@ -1,12 +1,14 @@
 //! What comes in: JSON bodies, query parameters, path segments.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
-use super::{Limits, Problem};
+use super::{Context, Problem};
 
 /// A JSON body. It is parsed once into `T`; only a wrong one is parsed again, to find the place.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -29,7 +31,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
 /// The raw bytes of a body, for signatures.
 pub(crate) async fn read(request: Request) -> Result<Bytes, Problem> {
-    let limits = request.extensions().get::<Limits>().copied().unwrap_or_default();
+    let context = request.extensions().get::<Arc<Context>>();
+    let limits = context.map(|context| context.limits).unwrap_or_default();
     let body = collect(request.into_body(), limits.body_bytes);
     match tokio::time::timeout(limits.request_time / 2, body).await {
         Ok(bytes) => bytes,

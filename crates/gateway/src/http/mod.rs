@@ -17,6 +17,6 @@ pub(crate) use condition::{IdempotencyKey, IfMatch, if_none_match};
 pub(crate) use cursor::Cursor;
 pub(crate) use problem::{CATALOGUE, Problem, Wire, method_not_allowed};
 pub(crate) use reply::Reply;
-pub(crate) use server::{Closing, Streams};
+pub(crate) use server::Context;
 pub use server::{Limits, serve};
 pub(crate) use stream::{Event, Opening, Sink, events};

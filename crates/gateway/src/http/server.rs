@@ -52,37 +52,32 @@ impl Default for Limits {
     }
 }
 
-/// Tells long answers that the server is about to stop.
-#[derive(Debug, Clone)]
-pub(crate) struct Closing(watch::Receiver<bool>);
-
-impl Closing {
-    /// Returns once the server is about to stop.
-    pub(crate) async fn wait(mut self) {
-        // An error means that the server is gone altogether.
-        let _ = self.0.wait_for(|closing| *closing).await;
-    }
+/// What all requests of a server share; each finds it among its extensions.
+pub(crate) struct Context {
+    pub(crate) limits: Limits,
+    places: Semaphore,
+    streams: Arc<Semaphore>,
+    closing: watch::Receiver<bool>,
 }
 
-/// The places for event streams.
-#[derive(Debug, Clone)]
-pub(crate) struct Streams(Arc<Semaphore>);
-
-impl Streams {
-    /// A place, held as long as the stream is open.
-    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = self.0.clone().try_acquire_owned();
+impl Context {
+    /// A place for an event stream, held as long as it is open.
+    pub(crate) fn enter_stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = self.streams.clone().try_acquire_owned();
         place.map_err(|_| Problem::overloaded("too many event streams are open").retry_after(10))
+    }
+
+    /// Returns once the server is about to stop.
+    pub(crate) async fn closing(&self) {
+        // An error means that the server is gone altogether.
+        let _ = self.closing.clone().wait_for(|closing| *closing).await;
     }
 }
 
 #[derive(Clone)]
 struct Handler {
     router: Router,
-    limits: Limits,
-    places: Arc<Semaphore>,
-    streams: Streams,
-    closing: Closing,
+    context: Arc<Context>,
 }
 
 /// Serves until `shutdown` completes; then takes no new connections, answers what it has begun, and returns.
@@ -96,13 +91,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (closing, receiver) = watch::channel(false);
-    let handler = Handler {
-        router,
+    let context = Arc::new(Context {
         limits,
-        places: Arc::new(Semaphore::new(limits.requests)),
-        streams: Streams(Arc::new(Semaphore::new(limits.streams))),
-        closing: Closing(receiver),
-    };
+        places: Semaphore::new(limits.requests),
+        streams: Arc::new(Semaphore::new(limits.streams)),
+        closing: receiver,
+    });
+    let handler = Handler { router, context };
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -156,18 +151,15 @@ async fn converse(
 
 impl Handler {
     async fn answer(mut self, mut request: Request) -> Response {
-        let Ok(_place) = self.places.try_acquire() else {
+        let Ok(_place) = self.context.places.try_acquire() else {
             return finish(Problem::overloaded("too many requests are in work").into_response());
         };
         if is_cross_site(&request) {
             let detail = "a page of another site sent this request; only this server's own pages may change anything";
             return finish(Problem::new(StatusCode::FORBIDDEN, "cross-site", detail).into_response());
         }
-        let extensions = request.extensions_mut();
-        extensions.insert(self.limits);
-        extensions.insert(self.streams);
-        extensions.insert(self.closing);
-        let answer = tokio::time::timeout(self.limits.request_time, self.router.call(request));
+        request.extensions_mut().insert(self.context.clone());
+        let answer = tokio::time::timeout(self.context.limits.request_time, self.router.call(request));
         finish(match answer.await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},

@@ -1,6 +1,7 @@
 //! Server-sent events with bounded buffers: a client that does not keep up is dropped, never waited for.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -10,7 +11,7 @@ use axum::response::Response;
 use futures::stream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{Closing, Problem, Streams};
+use super::{Context, Problem};
 
 /// Events that may wait for one client.
 const BUFFER: usize = 64;
@@ -57,7 +58,7 @@ impl Sink {
 /// What a request needs to become a stream: a place among the streams, and the news that the server stops.
 pub(crate) struct Opening {
     place: OwnedSemaphorePermit,
-    closing: Closing,
+    context: Arc<Context>,
     /// The id of the last event that the client has seen, when it comes back.
     pub(crate) last_event_id: Option<i64>,
 }
@@ -68,11 +69,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Opening {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Opening, Problem> {
         let last = parts.headers.get("last-event-id").and_then(|value| value.to_str().ok());
         let last_event_id = last.and_then(|id| id.parse().ok());
-        let streams = parts.extensions.get::<Streams>();
-        let closing = parts.extensions.get::<Closing>().cloned();
-        match (streams, closing) {
-            (Some(streams), Some(closing)) => Ok(Opening { place: streams.enter()?, closing, last_event_id }),
-            _ => Err(Problem::overloaded("this server does not stream events")),
+        match parts.extensions.get::<Arc<Context>>() {
+            Some(context) => Ok(Opening { place: context.enter_stream()?, context: context.clone(), last_event_id }),
+            None => Err(Problem::overloaded("this server does not stream events")),
         }
     }
 }
@@ -84,12 +83,12 @@ pub(crate) fn events<F: Future<Output = ()> + Send + 'static>(
 ) -> Response {
     let (sender, receiver) = mpsc::channel(BUFFER);
     let produce = produce(Sink(sender));
-    let Opening { place, closing, .. } = opening;
+    let Opening { place, context, .. } = opening;
     tokio::spawn(async move {
         let _place = place;
         tokio::select! {
             () = produce => {}
-            () = closing.wait() => {}
+            () = context.closing() => {}
         }
     });
     let chunks = stream::unfold(receiver, |mut receiver| async {

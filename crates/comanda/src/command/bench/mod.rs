@@ -91,6 +91,9 @@ pub(crate) async fn run(config: &Config, arguments: &cli::Bench, output: Output)
         problems: problems(config, job, orders + stored_before).await?,
     };
     output.say(&measured, describe(&measured))?;
+    if config.data == crate::own_folder() {
+        std::fs::remove_dir_all(&config.data)?;
+    }
     match measured.problems.len() {
         0 => Ok(()),
         n => Err(Failure::new(Kind::Refused, format!("{n} invariants are broken"))),
