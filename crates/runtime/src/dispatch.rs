@@ -13,7 +13,7 @@ use store::{Batch, CommitError, Query, Row, Value, clock};
 use crate::core::Core;
 use crate::execution::Incoming;
 use crate::queue::{Item, Work};
-use crate::task::{Failure, QueueHandler, Received};
+use crate::task::{Failure, QueueHandler, Received, caught};
 
 /// The queue of timers; the body is a [`Timer`].
 pub(crate) const TIMERS: &str = "timers";
@@ -212,7 +212,7 @@ impl Core {
         let body = serde_json::from_str(item.body()).map_err(|e| Failure::new("InvalidMessage", e.to_string()))?;
         let mut message = Received { id: item.id, body, receives, now_ms: clock::now_ms() };
         for _ in 0..MAX_CONFLICTS {
-            let handled = tokio::time::timeout(HANDLING_LIMIT, consumer.handle(message.clone()));
+            let handled = tokio::time::timeout(HANDLING_LIMIT, caught(consumer.handle(message.clone())));
             let mut changes = match handled.await {
                 Ok(result) => result?,
                 Err(_) => return Err(Failure::new("Timeout", format!("it took longer than {HANDLING_LIMIT:?}"))),

@@ -18,7 +18,7 @@ use futures::future::{AbortHandle, Abortable};
 use futures::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use store::message::{MESSAGES, Message};
-use store::{Batch, BoxError, CommitError, Key, MAX_BATCH_OPS, Receipt, Row, Value, clock};
+use store::{Batch, BoxError, CommitError, Key, MAX_BATCH_OPS, Receipt, Row, Store, Value, clock};
 use tokio::sync::Notify;
 
 use crate::core::Core;
@@ -27,10 +27,14 @@ use crate::flow::Flow;
 use crate::journal::{self, Record};
 use crate::resource::Call;
 use crate::tables::{EXECUTIONS, JOURNAL};
-use crate::task::{Failure, TaskAnswer};
+use crate::task::{Failure, TaskAnswer, caught};
 
 /// A segment of the journal that is not durable yet is extended up to this size instead of beginning another.
 const MAX_SEGMENT_BYTES: usize = 16 << 10;
+/// A draft is committed once its records are larger than this.
+const MAX_DRAFT_BYTES: usize = 1 << 20;
+/// How long to wait before the store is tried again.
+const STORE_PAUSE: Duration = Duration::from_millis(100);
 /// The most arrivals taken in before the next commit.
 const MAX_ARRIVALS: usize = 32;
 /// How often a function is called anew because its changes conflicted with another writer's.
@@ -102,10 +106,6 @@ impl Draft {
     fn is_empty(&self) -> bool {
         self.records.is_empty() && self.done.is_empty() && self.timers.is_empty()
     }
-
-    fn ops(&self) -> usize {
-        self.done.len() + self.timers.len() + 2
-    }
 }
 
 type Finished = (TaskStart, Result<TaskAnswer, Failure>);
@@ -118,8 +118,13 @@ struct Work {
     starts: Vec<TaskStart>,
     running: Running,
     aborts: HashMap<TaskId, AbortHandle>,
-    /// Covers everything committed so far.
-    receipt: Option<Receipt>,
+}
+
+impl Work {
+    /// Whether something goes on that a restart would have to take up again.
+    fn is_busy(&self) -> bool {
+        !self.running.is_empty() || !self.starts.is_empty()
+    }
 }
 
 /// Why an execution cannot go on now. It is left as it is and tried again.
@@ -202,7 +207,6 @@ impl Core {
             starts: Vec::new(),
             running: FuturesUnordered::new(),
             aborts: HashMap::new(),
-            receipt: None,
         };
         loop {
             self.take_in(&mut work, mailbox);
@@ -338,6 +342,9 @@ impl Core {
     /// Applies what has arrived.
     fn take_in(&self, work: &mut Work, mailbox: &Mailbox) {
         for _ in 0..MAX_ARRIVALS {
+            if work.draft.records.len() > MAX_DRAFT_BYTES {
+                break;
+            }
             let Some((incoming, message)) = mailbox.arrivals.lock().pop_front() else { return };
             match incoming {
                 Incoming::Start { input, .. } => {
@@ -372,7 +379,6 @@ impl Core {
 
     fn set_timer(&self, work: &mut Work, timer: TimerId, at_ms: i64) {
         let message = Message::new(TIMERS, &Timer { execution: work.live.id, timer }).at(at_ms.max(1));
-        journal::write(&Record::Timer { timer, message: message.id }, &mut work.draft.records);
         work.live.timers.insert(timer, message.id);
         work.draft.timers.push((timer, message));
     }
@@ -441,10 +447,10 @@ impl Core {
         for (start, call) in calls {
             let (abort, registration) = AbortHandle::new_pair();
             work.aborts.insert(start.task, abort);
-            let receipt = work.receipt.clone().filter(|_| call.as_ref().is_ok_and(Call::reaches_out));
+            let store = self.store.clone();
             let future: Pin<Box<dyn Future<Output = Finished> + Send>> = Box::pin(async move {
                 let result = match call {
-                    Ok(call) => run_call(call, receipt).await,
+                    Ok(call) => run_call(&*store, call).await,
                     Err(failure) => Err(failure),
                 };
                 (start, result)
@@ -467,10 +473,14 @@ impl Core {
             };
             if changes.is_empty() {
                 self.apply(work, event);
+                if work.draft.records.len() > MAX_DRAFT_BYTES {
+                    self.commit_draft(work).await;
+                }
                 return;
             }
-            if work.draft.ops() + changes.len() + 8 > MAX_BATCH_OPS {
-                // The task's own record comes with its changes; what came before may go first.
+            if changes.len() + work.draft.done.len() + 2 > MAX_BATCH_OPS {
+                // No room for the messages that are done with: they and their records go first. The task counts as
+                // not yet begun, so that a crash in between repeats it.
                 work.starts.push(start.clone());
                 self.commit_draft(work).await;
                 work.starts.retain(|other| other.task != start.task);
@@ -491,7 +501,7 @@ impl Core {
                     result = match e {
                         CommitError::Invalid(problem) => Err(Failure::new("States.Runtime", problem)),
                         _ => match self.call_of(&work.live.name, &start) {
-                            Ok(call) => run_call(call, None).await,
+                            Ok(call) => run_call(&*self.store, call).await,
                             Err(failure) => Err(failure),
                         },
                     };
@@ -502,7 +512,9 @@ impl Core {
         self.apply(work, failed(&start, failure));
     }
 
-    /// Commits the draft and the changes of a task. Waits while the store is unavailable.
+    /// Commits the changes of a task with the draft, or as much of the draft as fits one batch: its records always, so
+    /// that no change is without its record; messages to delete and timers to set may follow. Waits while the store is
+    /// unavailable.
     ///
     /// # Errors
     /// A conflict, or changes that break a limit; the draft is as it was.
@@ -510,25 +522,30 @@ impl Core {
         loop {
             let live = &work.live;
             let mut batch = changes.clone();
-            for message in &work.draft.done {
+            // The message that started the execution is the first: it goes with the first record.
+            let room = MAX_BATCH_OPS.saturating_sub(changes.len() + 2);
+            let done = work.draft.done.len().min(room);
+            let timers = work.draft.timers.len().min(room - done);
+            for message in work.draft.done.iter().take(done) {
                 batch.delete(&MESSAGES, *message);
             }
-            for (_, message) in &work.draft.timers {
+            let mut records = work.draft.records.clone();
+            for (timer, message) in work.draft.timers.iter().take(timers) {
+                journal::write(&Record::Timer { timer: *timer, message: message.id }, &mut records);
                 batch.send(message.clone());
             }
             let (segment, text) = match &live.tail {
-                _ if work.draft.records.is_empty() => (live.segments - 1, None),
-                Some((receipt, tail))
-                    if tail.len() + work.draft.records.len() <= MAX_SEGMENT_BYTES && !receipt.is_durable() =>
-                {
-                    (live.segments - 1, Some(format!("{tail}{}", work.draft.records)))
+                _ if records.is_empty() => (live.segments - 1, None),
+                Some((receipt, tail)) if tail.len() + records.len() <= MAX_SEGMENT_BYTES && !receipt.is_durable() => {
+                    (live.segments - 1, Some(format!("{tail}{records}")))
                 }
-                _ => (live.segments, Some(work.draft.records.clone())),
+                _ => (live.segments, Some(records)),
             };
             if let Some(text) = &text {
                 batch.put(Row::new(&JOURNAL, (live.id, segment), vec![Value::from(text.as_str())]));
             }
-            let busy = !work.running.is_empty() || !work.starts.is_empty();
+            let rest = done < work.draft.done.len() || timers < work.draft.timers.len();
+            let busy = rest || work.is_busy();
             let row = execution_row(live, segment + 1, busy && live.machine.outcome().is_none());
             if live.row.as_ref() != Some(&row) {
                 batch.put(row.clone());
@@ -536,17 +553,18 @@ impl Core {
             match self.store.commit(batch).await {
                 Ok(receipt) => {
                     if let Some(text) = text {
-                        work.live.tail = Some((receipt.clone(), text));
+                        work.live.tail = Some((receipt, text));
                     }
                     work.live.segments = segment + 1;
                     work.live.row = Some(row);
-                    work.receipt = Some(receipt);
-                    work.draft = Draft::default();
+                    work.draft.records.clear();
+                    work.draft.done.drain(..done);
+                    work.draft.timers.drain(..timers);
                     return Ok(());
                 }
                 Err(CommitError::Unavailable(e)) => {
                     tracing::debug!(error = %e, "waiting for the store");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(STORE_PAUSE).await;
                 }
                 Err(e) => return Err(e),
             }
@@ -555,14 +573,16 @@ impl Core {
 
     /// Commits the draft, if there is anything in it or the execution's row is not as it should be.
     async fn commit_draft(&self, work: &mut Work) {
-        let busy = !work.running.is_empty() || !work.starts.is_empty();
-        let owned = work.live.row.as_ref().is_some_and(|row| row.int("owner").is_some());
-        if work.draft.is_empty() && owned == busy {
-            return;
-        }
-        if let Err(e) = self.try_commit(work, &Batch::new()).await {
-            // Nothing in it has a condition.
-            tracing::error!(execution = work.live.id, error = %e, "the journal could not be written");
+        loop {
+            let owned = work.live.row.as_ref().is_some_and(|row| row.int("owner").is_some());
+            if work.draft.is_empty() && owned == work.is_busy() {
+                return;
+            }
+            if let Err(e) = self.try_commit(work, &Batch::new()).await {
+                // Nothing in it has a condition, and its size is bounded.
+                tracing::error!(execution = work.live.id, error = %e, "the journal could not be written");
+                return;
+            }
         }
     }
 
@@ -592,11 +612,12 @@ impl Core {
     }
 }
 
-async fn run_call(call: Call, receipt: Option<Receipt>) -> Result<TaskAnswer, Failure> {
-    if let Some(receipt) = receipt {
-        receipt.durable().await.map_err(|e| Failure::new("StoreUnavailable", e.to_string()))?;
+/// Runs a call. What reaches out waits until everything applied so far is durable.
+async fn run_call(store: &dyn Store, call: Call) -> Result<TaskAnswer, Failure> {
+    if call.reaches_out() {
+        store.flush().await.map_err(|e| Failure::new("StoreUnavailable", e.to_string()))?;
     }
-    call.run().await
+    caught(call.run()).await
 }
 
 fn failed(start: &TaskStart, failure: Failure) -> Event {

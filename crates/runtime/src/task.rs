@@ -1,6 +1,9 @@
 //! What the runtime calls: functions of flows, and consumers of queues.
 
+use std::panic::AssertUnwindSafe;
+
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use serde_json::Value;
 use store::Batch;
 
@@ -85,4 +88,12 @@ pub trait QueueHandler: Send + Sync {
     /// # Errors
     /// The message comes again after a pause; after [`crate::MAX_RECEIVES`] it is dead.
     async fn handle(&self, message: Received) -> Result<Batch, Failure>;
+}
+
+/// Runs what somebody else wrote: a panic in it is a failure like any other, and the process goes on.
+pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::new("Panic", "the function panicked; the log tells where")),
+    }
 }

@@ -32,6 +32,10 @@ const PARALLEL: &str = r#"{"StartAt":"P","States":{"P":{"Type":"Parallel","End":
     {"StartAt":"Z","States":{"Z":{"Type":"Wait","Seconds":1,"End":true}}}]}}}"#;
 const MAP: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":"$.items","MaxConcurrency":3,"End":true,
     "ItemProcessor":{"StartAt":"E","States":{"E":{"Type":"Task","Resource":"@effect","End":true}}}}}}"#;
+const PANIC: &str = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"@panic","End":true}}}"#;
+const MANY_TIMERS: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":"$.items","End":true,"ResultPath":"$.done",
+    "ItemProcessor":{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"Next":"E"},
+    "E":{"Type":"Task","Resource":"@effect","ResultPath":null,"End":true}}}}}}"#;
 const SEND: &str = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage",
     "Parameters":{"QueueUrl":"http://local/000000000000/work","MessageBody":{"counter":"sent"}},"ResultPath":null,"End":true}}}"#;
 
@@ -45,6 +49,8 @@ const FLOWS: &[(&str, &str)] = &[
     ("parallel", PARALLEL),
     ("map", MAP),
     ("send", SEND),
+    ("panic", PANIC),
+    ("many-timers", MANY_TIMERS),
 ];
 
 /// Runs a flow on both stores and compares how it ends: `status output-or-error`.
@@ -74,6 +80,10 @@ async fn flows_end_as_they_should() {
     let caught = r#"SUCCEEDED {"error":{"Error":"Broken","Cause":"it always fails"},"b":{"did":"RUN/B"}}"#;
     check("catch", json!({}), caught).await;
     check("fail", json!({}), "FAILED Broken").await;
+    check("panic", json!({}), "FAILED Panic").await;
+    let items: Vec<Json> = (0..350).map(|n| json!(n)).collect();
+    let many = json!({"items": items, "done": items});
+    check("many-timers", json!({"items": items}), &format!("SUCCEEDED {many}")).await;
     check("retry", json!({}), r#"SUCCEEDED {"attempt":2}"#).await;
     check("expires", json!({}), "FAILED States.Timeout").await;
     check("parallel", json!({"x": 1}), r#"SUCCEEDED ["called",{"did":"RUN/P[1]/Y"},{"x":1}]"#).await;

@@ -104,6 +104,7 @@ pub(crate) async fn start(store: Arc<dyn Store>, outside: Arc<Outside>, flows: &
         changes.insert(Row::new(&EFFECTS, call.key.as_str(), vec![Value::from("effect")]));
         Ok(TaskAnswer { output: json!({"did": call.key}), changes })
     };
+    let panics = |_: &TaskCall| -> Result<TaskAnswer, Failure> { panic!("a mistake") };
     let fail = |_: &TaskCall| Err(Failure::new("Broken", "it always fails"));
     let (flaky, called, asked) = (outside.clone(), outside.clone(), outside.clone());
     let flaky = move |call: &TaskCall| {
@@ -134,6 +135,7 @@ pub(crate) async fn start(store: Arc<dyn Store>, outside: Arc<Outside>, flows: &
         ("echo", false, Box::new(echo)),
         ("effect", false, Box::new(effect)),
         ("fail", false, Box::new(fail)),
+        ("panic", false, Box::new(panics)),
         ("flaky", false, Box::new(flaky)),
         ("call-out", true, Box::new(call_out)),
         ("ask", false, Box::new(ask)),

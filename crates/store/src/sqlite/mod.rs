@@ -87,7 +87,7 @@ impl SqliteStore {
         let (for_writer, for_checkpoints) = (shared.clone(), shared.clone());
         let tables = schema.tables.clone();
         let threads = vec![
-            spawn("store-writer", Box::new(move || writer::run(&for_writer, &writer, &tables)))?,
+            spawn("store-writer", Box::new(move || writer::run_guarded(&for_writer, &writer, &tables)))?,
             spawn("store-checkpoints", Box::new(move || writer::run_checkpoints(&for_checkpoints)))?,
         ];
         Ok(SqliteStore { shared, threads: Mutex::new(threads), _lock: lock })

@@ -97,8 +97,16 @@ fn write_row(statement: &mut Statement<'_>, row: &Row, chosen: impl Fn(usize) ->
     statement.raw_execute().map(drop)
 }
 
+/// As [`run`]; a panic in it is a store that gives up, so that nobody waits for it in vain.
+pub(super) fn run_guarded(shared: &Shared, connection: &Connection, tables: &[&'static Table]) {
+    let run = std::panic::AssertUnwindSafe(|| run(shared, connection, tables));
+    if std::panic::catch_unwind(run).is_err() {
+        fail(shared, "the writer panicked");
+    }
+}
+
 /// Writes group after group until the store is closed.
-pub(super) fn run(shared: &Shared, connection: &Connection, tables: &[&'static Table]) {
+fn run(shared: &Shared, connection: &Connection, tables: &[&'static Table]) {
     let prepared: rusqlite::Result<Vec<Statements<'_>>> =
         tables.iter().map(|table| Statements::prepare(connection, table)).collect();
     let mut statements = match prepared {
