@@ -5,6 +5,7 @@
 mod commit_points;
 mod configuration;
 mod crash;
+mod hardship;
 mod orders;
 mod server;
 mod start;
