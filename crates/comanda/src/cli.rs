@@ -81,7 +81,7 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Print what a benchmark left in the data folder
     #[command(hide = true)]
-    BenchVerify,
+    BenchVerify(Audit),
     /// Show the configuration in force, and where each value came from
     Config,
     /// Print the OpenAPI document

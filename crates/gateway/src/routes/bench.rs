@@ -15,6 +15,7 @@ pub(crate) fn routes() -> Router<Gateway> {
         .route("/bench/orders", post(place))
         .route("/bench/orders/{id}", get(show))
         .route("/bench/stats", get(stats))
+        .route("/bench/verify", get(verify))
 }
 
 async fn place(State(gateway): State<Gateway>, Json(order): Json<BenchOrder>) -> Result<Reply, Problem> {
@@ -34,4 +35,8 @@ struct Stats {
 
 async fn stats(State(gateway): State<Gateway>) -> Reply {
     Reply::ok(&Stats { confirmed: gateway.app.bench_confirmed() })
+}
+
+async fn verify(State(gateway): State<Gateway>) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&gateway.app.bench_verify().await?))
 }

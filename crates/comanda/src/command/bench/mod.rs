@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use app::views::BenchVerdict;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::json;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::chance::Chance;
 use crate::cli;
+use crate::client::Client;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
@@ -126,9 +128,14 @@ async fn problems(config: &Config, job: Job, completed: u64) -> Result<Vec<Strin
 }
 
 /// Prints what the durable state holds, for the loader of other systems' benchmarks.
-pub(crate) async fn verify(config: &Config, output: Output) -> Result<(), Failure> {
-    let backend = Backend::open(config, "").await?;
-    let verdict = backend.app.bench_verify().await.map_err(anyhow::Error::from)?;
+pub(crate) async fn verify(config: &Config, server: &cli::Audit, output: Output) -> Result<(), Failure> {
+    let verdict: BenchVerdict = match &server.server {
+        Some(server) => Client::new(Some(server), config).get("/bench/verify").await?,
+        None => {
+            let backend = Backend::open(config, "").await?;
+            backend.app.bench_verify().await.map_err(anyhow::Error::from)?
+        }
+    };
     let found =
         json!({"confirmed": verdict.confirmed, "stock_sum": verdict.stock_sum, "incomplete": verdict.incomplete});
     output.say(&found, found.to_string())
