@@ -109,7 +109,9 @@ for (const [path, item] of Object.entries(api.paths)) {
   }
 }
 const main = document.getElementById("operations");
-for (const [tag, operations] of groups) main.append(element("section", {}, element("h2", { textContent: tag }), ...operations));
+const tags = (api.tags ?? []).map((tag) => tag.name);
+const sections = [...groups].sort(([a], [b]) => tags.indexOf(a) - tags.indexOf(b));
+for (const [tag, operations] of sections) main.append(element("section", {}, element("h2", { textContent: tag }), ...operations));
 
 document.getElementById("find").addEventListener("input", (event) => {
   const words = event.target.value.toLowerCase().split(/\s+/);
