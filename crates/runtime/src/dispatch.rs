@@ -23,10 +23,10 @@ pub const MAX_RECEIVES: u32 = 3;
 pub const DEAD: &str = ".dead";
 /// How often a consumer is called anew because its changes conflicted with another writer's, for one receive.
 const MAX_CONFLICTS: u32 = 20;
-/// How long a consumer may take for one message.
-const HANDLING_LIMIT: Duration = Duration::from_secs(60);
 /// The pause before the second receive; doubled before the third.
 const FIRST_PAUSE_MS: i64 = 1_000;
+/// How long to wait before the store is tried again.
+const STORE_PAUSE: Duration = Duration::from_millis(100);
 /// How long the clock sleeps at most.
 const LONGEST_SLEEP_MS: i64 = 1_000;
 /// The most messages of one loading.
@@ -179,15 +179,12 @@ impl Core {
         let row = item.row.with(&[("receives", i64::from(receives).into())]);
         let item = Item { id: item.id, row };
         // The receive is counted before the handling, so that a message that kills the process is dead after three.
-        let counted = self.commit_until_done(|| {
+        self.commit_until_done(|| {
             let mut batch = Batch::new();
             batch.put(item.row.clone());
             batch
-        });
-        let receipt = counted.await;
-        if consumer.reaches_out() && receipt.durable().await.is_err() {
-            return self.queues.lock().put_off(item.id, clock::now_ms() + FIRST_PAUSE_MS);
-        }
+        })
+        .await;
         let failure = match self.handle_message(&item, receives, &*consumer).await {
             Ok(()) => return,
             Err(failure) => failure,
@@ -212,17 +209,22 @@ impl Core {
         let body = serde_json::from_str(item.body()).map_err(|e| Failure::new("InvalidMessage", e.to_string()))?;
         let mut message = Received { id: item.id, body, receives, now_ms: clock::now_ms() };
         for _ in 0..MAX_CONFLICTS {
-            let handled = tokio::time::timeout(HANDLING_LIMIT, caught(consumer.handle(message.clone())));
+            if consumer.reaches_out() {
+                // All that it builds on, what it read anew after a conflict included.
+                self.store.flush().await.map_err(|e| Failure::new("StoreUnavailable", e.to_string()))?;
+            }
+            let limit = consumer.limit();
+            let handled = tokio::time::timeout(limit, caught(consumer.handle(message.clone())));
             let mut changes = match handled.await {
                 Ok(result) => result?,
-                Err(_) => return Err(Failure::new("Timeout", format!("it took longer than {HANDLING_LIMIT:?}"))),
+                Err(_) => return Err(Failure::new("Timeout", format!("it took longer than {limit:?}"))),
             };
             changes.delete(&MESSAGES, item.id);
             loop {
                 match self.store.commit(changes.clone()).await {
                     Ok(_) => return Ok(()),
                     Err(CommitError::Conflict { .. } | CommitError::BelowFloor { .. }) => break,
-                    Err(CommitError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    Err(CommitError::Unavailable(_)) => tokio::time::sleep(STORE_PAUSE).await,
                     Err(e @ CommitError::Invalid(_)) => return Err(Failure::new("InvalidChanges", e.to_string())),
                 }
             }
@@ -246,15 +248,14 @@ impl Core {
     }
 
     /// Commits a batch without conditions, waiting for as long as the store is unavailable.
-    pub(crate) async fn commit_until_done(&self, batch: impl Fn() -> Batch) -> store::Receipt {
+    pub(crate) async fn commit_until_done(&self, batch: impl Fn() -> Batch) {
         loop {
             match self.store.commit(batch()).await {
-                Ok(receipt) => return receipt,
-                Err(e) => {
-                    tracing::debug!(error = %e, "waiting for the store");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+                Ok(_) => return,
+                Err(e @ CommitError::Unavailable(_)) => tracing::debug!(error = %e, "waiting for the store"),
+                Err(e) => tracing::error!(error = %e, "a batch without conditions was refused; trying again"),
             }
+            tokio::time::sleep(STORE_PAUSE).await;
         }
     }
 }

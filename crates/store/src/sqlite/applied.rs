@@ -294,11 +294,12 @@ impl Applied {
         group
     }
 
-    /// Notes that a group is in the file, and evicts clean rows above the limit.
-    pub(super) fn written(&mut self, group: u64) {
+    /// Notes that a group of that many rows is in the file, and evicts clean rows above the limit.
+    pub(super) fn written(&mut self, group: u64, rows: usize) {
         self.durable = group;
+        // A little more than what one group adds, so that the cache shrinks and the lock is held briefly.
+        let most = self.evictable.len().min(2 * rows + 64);
         let mut looked = 0;
-        let most = self.evictable.len();
         while looked < most {
             let Some((number, key)) = self.evictable.front() else {
                 break;

@@ -130,7 +130,7 @@ fn run(shared: &Shared, connection: &Connection, tables: &[&'static Table]) {
             return;
         }
         shared.progress.send_modify(|progress| progress.durable = group);
-        shared.applied.lock().written(group);
+        shared.applied.lock().written(group, changes.len());
         if log_bytes(shared) > TRUNCATE_BYTES {
             // Busy readers may keep it from being cut; the next group tries again.
             let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
