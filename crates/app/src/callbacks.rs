@@ -72,6 +72,8 @@ impl App {
             let key = event_key("courier", &callback.id);
             let seen = self.store.get(&RECEIVED_EVENTS, &key.as_str().into()).await;
             if seen.map_err(StoreError::from)?.is_some() {
+                // The courier forgets the report once it is answered: the first one must be durable by then.
+                self.store.flush().await.map_err(StoreError::from)?;
                 return Ok(WebhookOutcome::Duplicate);
             }
             batch.insert(received_event("courier", &callback.id, now));
@@ -97,13 +99,15 @@ impl App {
         let delivery = delivery.map_err(StoreError::from)?.ok_or_else(not_found)?;
         let order = Order::load(&*self.store, order_id).await;
         let order = order.map_err(StoreError::from)?.ok_or_else(not_found)?;
-        let Some(next) = delivery.status.hear(callback.event) else {
-            return Ok(WebhookOutcome::Ignored);
-        };
-        // An order that is being called off stays with the shop: the courier comes too late.
-        if order.status.is_final() || order.cancel_reason().is_some() {
+        // An order that is called off stays with the shop. If the courier has it all the same, only a person can find out.
+        if order.cancel_reason().is_some() || order.status == OrderStatus::Cancelled {
+            let reason = format!("the courier reports `{}` although the order was called off", callback.event.as_str());
+            order.update(now).note(order.status, Some(&reason)).attention(&reason).write(batch);
             return Ok(WebhookOutcome::Ignored);
         }
+        let Some(next) = delivery.status.hear(callback.event).filter(|_| !order.status.is_final()) else {
+            return Ok(WebhookOutcome::Ignored);
+        };
         let mut set = vec![("status", Value::from(next.as_str()))];
         if let Some(courier) = &callback.courier {
             set.push(("courier", Value::from(courier.as_str())));

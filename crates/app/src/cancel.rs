@@ -1,7 +1,9 @@
 //! Calling an order off.
 
 use domain::basket;
-use domain::order::OrderStatus;
+use domain::delivery::DeliveryStatus;
+use domain::order::{OrderStatus, Party, may_cancel};
+use serde_json::json;
 use store::{Batch, CommitError, ReadError, Value};
 
 use crate::app::MAX_TRIES;
@@ -9,7 +11,7 @@ use crate::commands::CancelOrder;
 use crate::error::StoreError;
 use crate::records::{DeliveryRecord, Order, Payment, order};
 use crate::views::OrderView;
-use crate::{App, FindError, Kind, Problem};
+use crate::{App, FindError, Kind, Problem, courier};
 
 /// The error that ends whatever a cancelled order waits for.
 pub(crate) const CANCELLED: &str = "OrderCancelled";
@@ -64,7 +66,9 @@ impl App {
     /// Calls an order off: whatever it waits for fails, and its flow gives back money and stock in reverse. An order
     /// between two steps is called off at its next one. Returns once the request is durable.
     ///
-    /// With `revision`, only if the order still has it.
+    /// An order whose flow has given up is undone by a flow of its own.
+    ///
+    /// With `revision`, only if the order still has it. The customer can cancel until the kitchen begins, the staff later.
     ///
     /// # Errors
     /// [`CancelError`].
@@ -73,6 +77,7 @@ impl App {
         order_id: &str,
         command: CancelOrder,
         revision: Option<i64>,
+        by: Party,
     ) -> Result<OrderView, CancelError> {
         let reason = command.reason.trim();
         if reason.is_empty() || !basket::is_note(reason) {
@@ -86,8 +91,8 @@ impl App {
             if revision.is_some_and(|revision| revision != order.revision) {
                 return Err(CancelError::Stale);
             }
-            let late = order.is_handed_over() || order.cancel_reason().is_some();
-            if late || !order.status.may_become(OrderStatus::Cancelled) {
+            let under_way = order.cancel_reason().is_some() && !order.is_halted();
+            if under_way || order.is_handed_over() || !may_cancel(order.status, by) {
                 return Err(CancelError::TooLate(order.status.as_str()));
             }
             let mut batch = Batch::new();
@@ -96,12 +101,22 @@ impl App {
                 batch.task_failed(token, CANCELLED, "cancelled while waiting");
                 update = update.set("wait_token", Value::Null);
             }
+            if order.is_halted() {
+                let name = format!("{}-undo-{}", order.public_id(), order.revision);
+                let input = json!({
+                    "orderId": order.public_id(),
+                    "outcome": OrderStatus::Cancelled,
+                    "error": { "Error": CANCELLED, "Cause": "cancelled after the flow had given up" },
+                });
+                let execution = batch.start_flow(crate::UNDO_FLOW_NAME, &name, input);
+                update = update.set("execution_id", execution).set("halted_at", Value::Null).resolved();
+            }
             update.write(&mut batch);
             let others = self.fail_other_waits(id, &mut batch).await;
             others.map_err(StoreError::from)?;
             match self.commit(batch).await {
                 Ok(()) => {
-                    return self.order(order_id).await.map_err(|error| match error {
+                    return self.order_for(order_id, by).await.map_err(|error| match error {
                         FindError::NotFound { .. } => not_found(),
                         FindError::Store(error) => StoreError::from(error).into(),
                     });
@@ -128,11 +143,14 @@ impl App {
                 }
             }
         }
-        if let Some(delivery) = DeliveryRecord::load(&*self.store, id).await?
-            && let Some(token) = delivery.wait_token()
-        {
-            batch.task_failed(token, CANCELLED, "cancelled while waiting for the courier");
-            delivery.update(vec![("wait_token", Value::Null)], batch);
+        if let Some(delivery) = DeliveryRecord::load(&*self.store, id).await? {
+            if let Some(token) = delivery.wait_token() {
+                batch.task_failed(token, CANCELLED, "cancelled while waiting for the courier");
+                delivery.update(vec![("wait_token", Value::Null)], batch);
+            }
+            if self.settings.courier.simulated && delivery.status == DeliveryStatus::Requested {
+                batch.send(courier::call_off(id));
+            }
         }
         Ok(())
     }

@@ -105,6 +105,15 @@ pub struct CancelOrder {
     pub reason: String,
 }
 
+/// Says that a person has looked at an order that needed attention.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolveOrder {
+    /// What was done about it, for the order's timeline; at most 280 characters.
+    #[schema(max_length = 280)]
+    pub note: String,
+}
+
 /// Which orders to list, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct ListOrders {

@@ -110,6 +110,12 @@ impl From<ReadError> for StoreError {
     }
 }
 
+impl From<domain::payment::IllegalTransition> for StoreError {
+    fn from(error: domain::payment::IllegalTransition) -> StoreError {
+        StoreError::Internal(error.into())
+    }
+}
+
 impl From<CommitError> for StoreError {
     fn from(error: CommitError) -> StoreError {
         match error {

@@ -1,28 +1,46 @@
-//! Periodic work: asking the provider about payments whose webhook has not come, and forgetting old keys.
+//! Periodic work: asking the provider about payments whose webhook has not come, watching holds that end, forgetting old
+//! keys.
 //!
 //! Each ticker is one message that sends its successor in the batch that consumes it; a row says which message is the
 //! current one, so that a restart neither doubles nor loses a ticker.
 
 use std::ops::Bound;
+use std::time::{Duration, Instant};
 
+use domain::order::OrderStatus;
+use domain::payment::PaymentStatus;
 use serde::{Deserialize, Serialize};
 use store::message::{MESSAGES, Message};
 use store::{Batch, Query, Row, Table, Value};
 
 use crate::App;
 use crate::error::StoreError;
-use crate::provider::ProviderError;
-use crate::records::Payment;
+use crate::provider::{IntentStatus, ProviderError};
 use crate::records::key::{IDEMPOTENCY_KEYS, RECEIVED_EVENTS, TICKERS, day};
+use crate::records::order::{self, ORDERS};
 use crate::records::payment::PAYMENTS;
+use crate::records::{Order, Payment};
+use crate::settle::{AUTHORISE, LatePayment, step_key};
 
 /// The beats; the body is a [`Beat`].
 pub(crate) const TICKER_QUEUE: &str = "tickers";
 
-/// How many payments one beat asks about.
+/// How many payments are read at once.
 const POLL_PAGE: usize = 100;
-/// How many batches of old keys one beat forgets of each table.
-const FORGET_BATCHES: usize = 100;
+/// How long one beat works on before it leaves the rest to the next.
+const BUDGET: Duration = Duration::from_secs(20);
+/// After how many calls in a row that the provider did not answer a beat leaves it alone.
+const MAX_SILENT: usize = 5;
+/// How long a payment that ended without money is asked about: a Pix can be paid after it was called off.
+const WATCH_MS: i64 = 48 * 3_600_000;
+/// The longest pause between two questions about such a payment.
+const LONGEST_PAUSE_MS: i64 = 4 * 3_600_000;
+/// How long before the end of a hold a person is asked to look, in milliseconds.
+const HOLD_ALARM_MS: i64 = 24 * 3_600_000;
+/// An order whose payment is held is captured in seconds; one older than this is looked at.
+const HOLD_AGE_MS: i64 = 3_600_000;
+/// How many old unpaid orders one beat looks at.
+const MAX_HOLDS: usize = 1_000;
 
 /// The periodic work there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,15 +48,17 @@ const FORGET_BATCHES: usize = 100;
 pub(crate) enum Ticker {
     PollPayments,
     ForgetKeys,
+    WatchHolds,
 }
 
-const ALL: [Ticker; 2] = [Ticker::PollPayments, Ticker::ForgetKeys];
+const ALL: [Ticker; 3] = [Ticker::PollPayments, Ticker::ForgetKeys, Ticker::WatchHolds];
 
 impl Ticker {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Ticker::PollPayments => "poll-payments",
             Ticker::ForgetKeys => "forget-keys",
+            Ticker::WatchHolds => "watch-holds",
         }
     }
 
@@ -46,6 +66,7 @@ impl Ticker {
         match self {
             Ticker::PollPayments => 5_000,
             Ticker::ForgetKeys => 10_000,
+            Ticker::WatchHolds => 600_000,
         }
     }
 }
@@ -67,9 +88,12 @@ impl App {
         for ticker in ALL {
             let row = self.store.get(&TICKERS, &ticker.name().into()).await?;
             let current = row.and_then(|row| row.int("message_id"));
-            if let Some(id) = current
-                && self.store.get(&MESSAGES, &id.into()).await?.is_some()
-            {
+            // A beat that was parked beats no more.
+            let message = match current {
+                Some(id) => self.store.get(&MESSAGES, &id.into()).await?,
+                None => None,
+            };
+            if message.is_some_and(|message| message.text("queue") == Some(TICKER_QUEUE)) {
                 continue;
             }
             let message = beat(ticker, self.now());
@@ -81,50 +105,100 @@ impl App {
         Ok(())
     }
 
-    /// Does the work of a beat.
+    /// Does the work of a beat; what does not fit its time is left to the next.
     pub(crate) async fn tick(&self, ticker: Ticker, now: i64) -> Result<(), StoreError> {
+        let begin = Instant::now();
         match ticker {
-            Ticker::PollPayments => self.poll_payments(now).await.map(|_| ()),
-            Ticker::ForgetKeys => self.forget_keys(now).await,
+            Ticker::PollPayments => self.poll_payments(now, begin).await,
+            Ticker::ForgetKeys => self.forget_keys(now, begin).await,
+            Ticker::WatchHolds => self.watch_holds(now).await,
         }
     }
 
-    /// Asks the provider about every payment that has waited too long, and applies the answer as a webhook's.
-    ///
-    /// Answers how many it asked about.
-    ///
-    /// # Errors
-    /// [`StoreError`](crate::FindError) if the store cannot be used.
-    pub(crate) async fn poll_payments(&self, now: i64) -> Result<usize, StoreError> {
-        let until = Bound::Included(Value::Int(now - self.settings.poll_after_ms));
-        let query = Query::index(&PAYMENTS, "waiting", 1).range(Bound::Unbounded, until);
-        let page = self.store.query(query.limit(POLL_PAGE)).await?;
-        let asked = page.rows.len();
-        for row in page.rows {
-            let payment = Payment::from_row(row)?;
-            let Some(intent) = payment.intent() else { continue };
-            match self.provider.retrieve(intent).await {
-                Ok(found) => {
-                    self.hear(&found, None).await?;
+    /// When to ask the provider about a payment again; `None` once nothing can come any more. An open one is asked about at a
+    /// steady pace, a Pix more slowly because the customer takes a while; one that ended without money at growing pauses.
+    pub(crate) fn ask_again(&self, payment: &Payment, written_off: bool, now: i64) -> Option<i64> {
+        let pace = self.settings.poll_after_ms;
+        if !written_off {
+            return Some(now + if payment.method() == "pix" { pace.saturating_mul(4) } else { pace });
+        }
+        let age = now - payment.expires_at;
+        let pause = (age / 4).max(pace.saturating_mul(10)).min(LONGEST_PAUSE_MS);
+        (age < WATCH_MS).then_some(now + pause)
+    }
+
+    /// Asks the provider about every payment whose time to ask has come, and applies the answer as a webhook's.
+    async fn poll_payments(&self, now: i64, begin: Instant) -> Result<(), StoreError> {
+        let mut silent = 0;
+        while begin.elapsed() < BUDGET {
+            let until = Bound::Included(Value::Int(now));
+            let query = Query::index(&PAYMENTS, "waiting", 1).range(Bound::Unbounded, until);
+            let page = self.store.query(query.limit(POLL_PAGE)).await?;
+            let more = page.next.is_some();
+            for row in page.rows {
+                let payment = Payment::from_row(row)?;
+                // One payment's trouble is not the others': it moves to the end of the line.
+                match self.poll_payment(&payment).await {
+                    Ok(true) => silent = 0,
+                    Ok(false) => silent += 1,
+                    Err(error) => {
+                        let order = order::public_id(payment.order_id);
+                        tracing::warn!(
+                            order,
+                            error = &error as &dyn std::error::Error,
+                            "a payment could not be polled"
+                        );
+                    }
                 }
-                Err(ProviderError::Unavailable) => return Ok(asked),
-                Err(error) => {
-                    tracing::warn!(intent, %error, "the provider does not know a payment of ours");
+                self.ask_again_later(payment.order_id, now).await?;
+                if silent >= MAX_SILENT || begin.elapsed() >= BUDGET {
+                    return Ok(());
                 }
             }
-            self.ask_again_later(payment.order_id, now).await?;
+            if !more {
+                break;
+            }
+            // The next page shows durable rows.
+            self.store.flush().await?;
         }
-        Ok(asked)
+        Ok(())
     }
 
-    /// Moves a payment that still waits to the end of the line.
+    /// Asks about one payment; answers whether the provider did.
+    async fn poll_payment(&self, payment: &Payment) -> Result<bool, StoreError> {
+        let found = match payment.intent() {
+            Some(intent) => self.provider.retrieve(intent).await.map(Some),
+            None => self.provider.find(&step_key(payment, AUTHORISE)).await,
+        };
+        match found {
+            Ok(Some(found)) if found.status == IntentStatus::Pending && payment.is_written_off() => {
+                let late = LatePayment::of(payment, payment.attempts, Some(found.id));
+                let mut batch = Batch::new();
+                batch.send(late.message());
+                self.commit(batch).await?;
+            }
+            Ok(Some(found)) => drop(self.hear(&found, None).await?),
+            Ok(None) => {}
+            Err(ProviderError::Unavailable) => return Ok(false),
+            Err(error) => {
+                let order = order::public_id(payment.order_id);
+                tracing::warn!(order, %error, "the provider does not know a payment of ours");
+            }
+        }
+        Ok(true)
+    }
+
+    /// Moves a payment that still waits to its place in the line.
     async fn ask_again_later(&self, order_id: i64, now: i64) -> Result<(), StoreError> {
         let Some(payment) = Payment::load(&*self.store, order_id).await? else {
             return Ok(());
         };
         if payment.is_waiting() {
             let mut batch = Batch::new();
-            payment.update().set("asked_at", now).write(&mut batch);
+            match self.ask_again(&payment, payment.is_written_off(), now) {
+                Some(ask_at) => payment.update().set("ask_at", ask_at).write(&mut batch),
+                None => payment.update().settled().write(&mut batch),
+            }
             match self.store.commit(batch).await {
                 // Somebody settled it: so much the better.
                 Ok(_) | Err(store::CommitError::Conflict { .. }) => {}
@@ -134,23 +208,61 @@ impl App {
         Ok(())
     }
 
-    /// Forgets keys that are old enough, a bounded number at a time.
-    async fn forget_keys(&self, now: i64) -> Result<(), StoreError> {
+    /// Puts orders before a person whose payment is held and not taken while the hold is about to end.
+    async fn watch_holds(&self, now: i64) -> Result<(), StoreError> {
+        let mut cursor = None;
+        let mut seen = 0;
+        while seen < MAX_HOLDS {
+            let query = Query::index(&ORDERS, "open", OrderStatus::PaymentPending.as_str());
+            let page = self.store.query(query.limit(POLL_PAGE).after(cursor)).await?;
+            for row in page.rows {
+                let order = Order::from_row(row)?;
+                seen += 1;
+                // Oldest first: the rest is younger.
+                if now - order.placed_at() < HOLD_AGE_MS {
+                    return Ok(());
+                }
+                let Some(payment) = Payment::load(&*self.store, order.id).await? else { continue };
+                let ends = payment.capture_before().filter(|_| payment.status == PaymentStatus::Authorized);
+                if ends.is_some_and(|ends| ends - now < HOLD_ALARM_MS) && order.attention().is_none() {
+                    let mut batch = Batch::new();
+                    let reason = "the hold of the payment is about to end and nothing was taken";
+                    order.update(now).note(order.status, Some(reason)).attention(reason).write(&mut batch);
+                    match self.store.commit(batch).await {
+                        // It moves on: the next beat looks again.
+                        Ok(_) | Err(store::CommitError::Conflict { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets keys that are old enough.
+    async fn forget_keys(&self, now: i64, begin: Instant) -> Result<(), StoreError> {
         let newest = Value::Int(day(now) - self.settings.keep_keys_days.max(1) - 1);
         let tables: [&'static Table; 2] = [&IDEMPOTENCY_KEYS, &RECEIVED_EVENTS];
         for table in tables {
-            for _ in 0..FORGET_BATCHES {
+            while begin.elapsed() < BUDGET {
                 let old = Query::index(table, "by_day", 1).range(Bound::Unbounded, Bound::Included(newest.clone()));
-                let page = self.store.query(old.limit(store::MAX_BATCH_OPS)).await?;
+                let page = self.store.query(old.limit(store::MAX_PAGE)).await?;
                 if page.rows.is_empty() {
                     break;
                 }
-                let mut batch = Batch::new();
-                for row in &page.rows {
-                    batch.delete(table, row.key().clone());
+                for rows in page.rows.chunks(store::MAX_BATCH_OPS) {
+                    let mut batch = Batch::new();
+                    for row in rows {
+                        batch.delete(table, row.key().clone());
+                    }
+                    self.store.commit(batch).await?;
                 }
                 // Durable before the next page is read: pages show durable rows.
-                self.commit(batch).await?;
+                self.store.flush().await?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use domain::delivery::DeliveryKind;
 use domain::notification::Notice;
-use domain::order::{self as rules, OrderStatus};
+use domain::order::{self as rules, OrderStatus, Party};
 use domain::payment::PaymentStatus;
 use serde_json::json;
 use store::{Batch, CommitError, Query, ReadError, Value};
@@ -77,7 +77,7 @@ impl Step {
 }
 
 impl App {
-    /// What the kitchen sees: READY, then IN_PREPARATION, then RECEIVED, each oldest first, at most 300.
+    /// What the kitchen sees: the latest READY, then IN_PREPARATION, then RECEIVED, each oldest first, at most 300.
     ///
     /// # Errors
     /// [`FindError::Store`].
@@ -85,7 +85,13 @@ impl App {
         let mut items = Vec::new();
         for status in [OrderStatus::Ready, OrderStatus::InPreparation, OrderStatus::Received] {
             let query = Query::index(&ORDERS, "open", status.as_str()).limit(MAX_EACH);
-            for row in self.store.query(query).await?.rows {
+            // What nobody fetches stays READY, and must not hide what was made today.
+            let mut rows = match status {
+                OrderStatus::Ready => self.store.query(query.descending()).await?.rows,
+                _ => self.store.query(query).await?.rows,
+            };
+            rows.sort_by_key(|row| row.key().int());
+            for row in rows {
                 items.push(kitchen_order(&Order::from_row(row)?)?);
             }
         }
@@ -139,7 +145,7 @@ impl App {
 
     async fn kitchen_changes(&self, order: &Order, step: Step) -> Result<Batch, KitchenError> {
         let not_now = || KitchenError::NotNow { status: order.status.as_str(), action: step.verb() };
-        if order.cancel_reason().is_some() {
+        if order.cancel_reason().is_some() || order.is_halted() {
             return Err(not_now());
         }
         let now = self.now();
@@ -182,8 +188,6 @@ impl App {
 
 fn kitchen_order(order: &Order) -> Result<KitchenOrder, ReadError> {
     let body = order.body()?;
-    let cancelling = order.cancel_reason().is_some();
-    let delivery = order.delivery();
     Ok(KitchenOrder {
         order_id: order.public_id(),
         number: order.number(),
@@ -193,7 +197,7 @@ fn kitchen_order(order: &Order) -> Result<KitchenOrder, ReadError> {
         customer_name: order.customer()?.and_then(|customer| customer.name),
         lines: body.lines,
         note: body.note,
-        delivery,
-        actions: rules::actions(order.status, PaymentStatus::Confirmed, delivery, order.is_handed_over(), cancelling),
+        delivery: order.delivery(),
+        actions: rules::actions(order.standing(PaymentStatus::Confirmed), Party::Staff),
     })
 }

@@ -25,6 +25,7 @@ mod problem;
 pub mod provider;
 mod receipts;
 mod records;
+mod resolve;
 mod sender;
 mod settings;
 mod settle;
@@ -49,6 +50,7 @@ pub use place::{PlaceError, Placed};
 pub use problem::{Kind, Problem};
 pub use receipts::{DownloadError, ReceiptFile};
 pub use records::{SCHEMA_VERSION, tables};
+pub use resolve::ResolveError;
 pub use sender::{CallbackSender, HttpSender};
 pub use settings::{CourierSettings, Secrets, Settings, SimulatorSettings};
 pub use signature::{SignatureError, TOLERANCE_MS, sign, verify};
@@ -56,9 +58,13 @@ pub use webhooks::{WebhookError, WebhookOutcome};
 
 /// The flow of an order, as both engines run it.
 pub const ORDER_FLOW: &str = include_str!("../../../flows/order.asl.json");
+/// The flow that undoes an order whose own flow has given up.
+pub const UNDO_FLOW: &str = include_str!("../../../flows/undo.asl.json");
 /// The flow of the benchmark.
 pub const BENCH_FLOW: &str = include_str!("../../../flows/bench.asl.json");
 /// The name under which the flow of an order is started.
 pub const ORDER_FLOW_NAME: &str = "order";
+/// The name under which the flow that undoes is started.
+pub const UNDO_FLOW_NAME: &str = "undo";
 /// The name under which the flow of the benchmark is started.
 pub const BENCH_FLOW_NAME: &str = "bench";

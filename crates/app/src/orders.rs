@@ -1,7 +1,7 @@
 //! Looking at orders.
 
 use domain::delivery::{DeliveryKind, DeliveryStatus};
-use domain::order::actions;
+use domain::order::{Party, actions};
 use store::{Query, ReadError};
 
 use crate::commands::ListOrders;
@@ -19,11 +19,19 @@ pub(crate) const MAX_LIST: usize = 200;
 const MAX_SCAN: usize = 5_000;
 
 impl App {
-    /// One order, by `ord_...`.
+    /// One order, by `ord_...`, as the staff sees it.
     ///
     /// # Errors
     /// [`FindError`].
     pub async fn order(&self, id: &str) -> Result<OrderView, FindError> {
+        self.order_for(id, Party::Staff).await
+    }
+
+    /// One order with what that party may do with it.
+    ///
+    /// # Errors
+    /// [`FindError`].
+    pub async fn order_for(&self, id: &str, by: Party) -> Result<OrderView, FindError> {
         let not_found = || FindError::not_found("order", id);
         let key = order::private_id(id).ok_or_else(not_found)?;
         let order = Order::load(&*self.store, key).await?.ok_or_else(not_found)?;
@@ -33,7 +41,7 @@ impl App {
             DeliveryKind::Pickup => None,
         };
         let receipt = if payment.captured > 0 { ReceiptRecord::of_order(&*self.store, key).await? } else { None };
-        Ok(order_view(&order, &payment, delivery.as_ref(), receipt)?)
+        Ok(order_view(&order, &payment, delivery.as_ref(), receipt, by)?)
     }
 
     /// A page of orders, newest first.
@@ -122,10 +130,10 @@ fn order_view(
     payment: &Payment,
     delivery: Option<&DeliveryRecord>,
     receipt: Option<ReceiptRecord>,
+    by: Party,
 ) -> Result<OrderView, ReadError> {
     let body = order.body()?;
     let handed_over = order.is_handed_over();
-    let cancelling = order.cancel_reason().is_some();
     let status = match (delivery, handed_over) {
         (Some(delivery), _) => delivery.status,
         (None, true) => DeliveryStatus::Delivered,
@@ -162,7 +170,7 @@ fn order_view(
         }),
         timeline: order.timeline()?.into_iter().map(entry).collect(),
         execution_id: store::id::encode(order.execution_id()),
-        actions: actions(order.status, payment.status, order.delivery(), handed_over, cancelling),
+        actions: actions(order.standing(payment.status), by),
         needs_attention: order.attention().map(str::to_owned),
         cancel_reason: order.cancel_reason().map(str::to_owned),
     })

@@ -102,14 +102,13 @@ impl App {
                 None => self.payable(id).await?.ok_or_else(not_found)?,
             };
             let mut batch = Batch::new();
-            let update = loaded.update().status(PaymentStatus::Pending).settled();
+            let update = loaded.update().status(PaymentStatus::Pending).map_err(StoreError::from)?.settled();
             let update = update
                 .set("attempts", loaded.attempts + 1)
                 .set("method", method)
                 .set("card", card.clone())
                 .set("token", token.clone())
                 .set("intent", Value::Null)
-                .set("qr", Value::Null)
                 .set("failure_code", Value::Null)
                 .set("failure_message", Value::Null);
             update.write(&mut batch);

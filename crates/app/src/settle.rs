@@ -1,7 +1,7 @@
 //! What a provider's news does to a payment, and how a payment is undone: once, for browser, webhook, poller and flow.
 
 use domain::notification::Notice;
-use domain::payment::{self, News, PaymentStatus, Undo, Verdict};
+use domain::payment::{self, IllegalTransition, News, PaymentStatus, Undo, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::message::Message;
@@ -14,23 +14,57 @@ use crate::records::key::{RECEIVED_EVENTS, event_key, received_event};
 use crate::records::{Order, Payment, order};
 use crate::{App, WebhookOutcome, mail};
 
-/// Money that came when nobody waited for it; the body is a [`LatePayment`].
+/// Money that came when nobody waited for it, and money that could not be given back at once; the body is a
+/// [`LatePayment`].
 pub(crate) const LATE_QUEUE: &str = "late-payments";
 
 /// Money to give back.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LatePayment {
     pub(crate) order_id: String,
-    pub(crate) intent: String,
+    /// Which try of the order.
+    pub(crate) attempt: i64,
+    /// The provider's id; `None` if its answer was lost, and the provider is asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) intent: Option<String>,
+    /// Since when it is tried, in milliseconds since the epoch; 0 before the first try.
+    #[serde(default)]
+    pub(crate) since: i64,
+    /// How often it was tried.
+    #[serde(default)]
+    pub(crate) tries: u32,
+    /// Whether a person has been asked to look.
+    #[serde(default)]
+    pub(crate) flagged: bool,
+}
+
+impl LatePayment {
+    pub(crate) fn of(payment: &Payment, attempt: i64, intent: Option<String>) -> LatePayment {
+        let order_id = order::public_id(payment.order_id);
+        LatePayment { order_id, attempt, intent, since: 0, tries: 0, flagged: false }
+    }
+
+    pub(crate) fn message(&self) -> Message {
+        let group = self.intent.as_deref().unwrap_or(&self.order_id);
+        Message::new(LATE_QUEUE, self).group(group)
+    }
 }
 
 /// The step that asks the provider to hold the amount.
 pub(crate) const AUTHORISE: &str = "authorise";
 
+/// The error of a payment that the provider refused.
+pub(crate) const REFUSED: &str = "PaymentRefused";
+
 /// The idempotency key of a step toward the provider: deterministic per order, step and try.
 pub(crate) fn step_key(payment: &Payment, step: &str) -> String {
-    format!("{}/{step}/{}", order::public_id(payment.order_id), payment.attempts)
+    attempt_key(payment.order_id, step, payment.attempts)
+}
+
+/// The same of any try.
+pub(crate) fn attempt_key(order_id: i64, step: &str, attempt: i64) -> String {
+    format!("{}/{step}/{attempt}", order::public_id(order_id))
 }
 
 /// The news in an intent's status.
@@ -44,27 +78,33 @@ pub(crate) fn news(status: IntentStatus) -> News {
     }
 }
 
-/// Applies what the provider says about an intent to the payment. `waiter` is the task that waits for the outcome.
-///
-/// Answers whether anything changed.
-pub(crate) fn settle(payment: &Payment, intent: &Intent, waiter: Option<&str>, batch: &mut Batch) -> bool {
+/// Applies what the provider says about an intent to the payment of an order. `waiter` is the task that waits for the
+/// outcome. What is not about this order, this amount and this currency is not believed, whoever says it.
+pub(crate) fn settle(
+    payment: &Payment,
+    intent: &Intent,
+    waiter: Option<&str>,
+    batch: &mut Batch,
+) -> Result<WebhookOutcome, IllegalTransition> {
+    if !matches(payment, intent) {
+        return Ok(WebhookOutcome::Mismatch);
+    }
     let give_back = |batch: &mut Batch| {
-        let late = LatePayment { order_id: order::public_id(payment.order_id), intent: intent.id.clone() };
-        batch.send(Message::new(LATE_QUEUE, &late).group(intent.id.clone()));
+        batch.send(LatePayment::of(payment, intent.attempt, Some(intent.id.clone())).message());
     };
     if intent.attempt != payment.attempts {
         // An older try that the customer has given up: nothing of it may stay.
-        let real = matches!(intent.status, IntentStatus::Held | IntentStatus::Taken);
-        if real {
-            give_back(batch);
+        if !matches!(intent.status, IntentStatus::Held | IntentStatus::Taken) {
+            return Ok(WebhookOutcome::Ignored);
         }
-        return real;
+        give_back(batch);
+        return Ok(WebhookOutcome::Applied);
     }
     let next = match payment::hear(payment.status, news(intent.status)) {
-        Verdict::Ignore => return false,
+        Verdict::Ignore => return Ok(WebhookOutcome::Ignored),
         Verdict::GiveBackAttempt => {
             give_back(batch);
-            return true;
+            return Ok(WebhookOutcome::Applied);
         }
         Verdict::GiveBack(next) => {
             give_back(batch);
@@ -72,14 +112,14 @@ pub(crate) fn settle(payment: &Payment, intent: &Intent, waiter: Option<&str>, b
         }
         Verdict::Become(next) => next,
     };
-    let mut update = payment.update().status(next).settled().set("intent", intent.id.as_str());
+    let mut update = payment.update().status(next)?.settled().set("intent", intent.id.as_str());
     match next {
         PaymentStatus::Confirmed => update = update.set("captured", intent.captured),
         PaymentStatus::Authorized => update = update.set("capture_before", intent.capture_before),
         PaymentStatus::Rejected => {
             let (code, message) = intent.failure.clone().unwrap_or_else(|| ("canceled".into(), String::new()));
             if let Some(token) = waiter {
-                batch.task_failed(token, "PaymentRefused", &code);
+                batch.task_failed(token, REFUSED, &code);
             }
             update = update.set("failure_code", code).set("failure_message", message);
         }
@@ -89,7 +129,16 @@ pub(crate) fn settle(payment: &Payment, intent: &Intent, waiter: Option<&str>, b
         batch.task_succeeded(token, json!({}));
     }
     update.write(batch);
-    true
+    Ok(WebhookOutcome::Applied)
+}
+
+/// Whether an intent is about this order, amount and currency.
+fn matches(payment: &Payment, intent: &Intent) -> bool {
+    let taken = intent.status == IntentStatus::Taken;
+    intent.order_id == order::public_id(payment.order_id)
+        && intent.amount == payment.amount
+        && intent.currency == payment.currency()
+        && (!taken || intent.captured == payment.amount)
 }
 
 impl App {
@@ -105,6 +154,8 @@ impl App {
             if let Some((source, id)) = event {
                 let key = event_key(source, id);
                 if self.store.get(&RECEIVED_EVENTS, &key.as_str().into()).await?.is_some() {
+                    // The sender forgets the event once it is answered: the first one must be durable by then.
+                    self.store.flush().await?;
                     return Ok(WebhookOutcome::Duplicate);
                 }
                 batch.insert(received_event(source, id, now));
@@ -129,24 +180,22 @@ impl App {
         let Some(payment) = Payment::load(&*self.store, order_id).await? else {
             return Ok(WebhookOutcome::Mismatch);
         };
-        let taken = intent.status == IntentStatus::Taken;
-        let amount_differs = intent.amount != payment.amount || (taken && intent.captured != payment.amount);
-        if amount_differs || intent.currency != payment.currency() {
-            if let Some(order) = Order::load(&*self.store, order_id).await? {
-                let reason = format!(
-                    "the provider reports {} {} for {}, the order has {} {}",
-                    intent.amount,
-                    intent.currency,
-                    intent.id,
-                    payment.amount,
-                    payment.currency()
-                );
-                order.update(now).attention(&reason).write(batch);
-            }
-            return Ok(WebhookOutcome::Mismatch);
+        let outcome = settle(&payment, intent, payment.wait_token(), batch)?;
+        if outcome == WebhookOutcome::Mismatch
+            && let Some(order) = Order::load(&*self.store, order_id).await?
+        {
+            let reason = format!(
+                "the provider reports {} {} for {}, the order has {} {}",
+                intent.amount,
+                intent.currency,
+                intent.id,
+                payment.amount,
+                payment.currency()
+            );
+            order.update(now).attention(&reason).write(batch);
         }
-        if !settle(&payment, intent, payment.wait_token(), batch) {
-            return Ok(WebhookOutcome::Ignored);
+        if outcome != WebhookOutcome::Applied {
+            return Ok(outcome);
         }
         // Told here and not only by the flow: a quick customer may pay again before the flow hears of the refusal.
         if intent.status == IntentStatus::Refused
@@ -159,11 +208,13 @@ impl App {
     }
 
     /// Undoes a payment with the provider and writes what became of it: void before capture, refund after. What was never
-    /// asked for, or never taken, ends in `unpaid`. Answers whether money goes back to the customer.
+    /// asked for, or never taken, ends in `unpaid`. `asked` tells whether the provider can have been asked. Answers whether
+    /// money goes back to the customer.
     pub(crate) async fn undo_payment(
         &self,
         payment: &Payment,
         unpaid: PaymentStatus,
+        asked: bool,
         batch: &mut Batch,
     ) -> Result<bool, ProviderError> {
         let key = |step: &str| step_key(payment, step);
@@ -187,31 +238,72 @@ impl App {
             }
             (Undo::Void, Some(intent)) => {
                 let after = self.provider.void(intent, &key("void")).await?;
-                if after.status == IntentStatus::Taken {
-                    // The customer paid in this very moment.
-                    let amount = after.captured - after.refunded;
-                    if amount > 0 {
-                        self.provider.refund(intent, amount, &key("refund")).await?;
+                match after.status {
+                    IntentStatus::Taken => {
+                        // The customer paid in this very moment.
+                        let amount = after.captured - after.refunded;
+                        if amount > 0 {
+                            self.provider.refund(intent, amount, &key("refund")).await?;
+                        }
+                        (PaymentStatus::Refunded, after.captured, after.captured)
                     }
-                    (PaymentStatus::Refunded, after.captured, after.captured)
-                } else if payment.status == PaymentStatus::Authorized {
-                    (PaymentStatus::Voided, 0, 0)
-                } else {
-                    (unpaid, 0, 0)
+                    IntentStatus::Cancelled | IntentStatus::Refused if payment.status == PaymentStatus::Authorized => {
+                        (PaymentStatus::Voided, 0, 0)
+                    }
+                    IntentStatus::Cancelled | IntentStatus::Refused => (unpaid, 0, 0),
+                    // Still open or held: it is not undone.
+                    IntentStatus::Pending | IntentStatus::Held => return Err(ProviderError::Unavailable),
                 }
             }
         };
-        let update = payment.update().status(next).settled().set("intent", intent);
-        update.set("captured", captured).set("refunded", refunded).write(batch);
+        // A Pix can be paid after it was called off, and a request whose answer was lost can still arrive.
+        let watched = payment.status == PaymentStatus::Pending
+            && next != PaymentStatus::Refunded
+            && (intent.is_some() && payment.method() == "pix" || intent.is_none() && asked);
+        let update = payment.update().status(next).map_err(|error| ProviderError::Invalid(error.to_string()))?;
+        let update = match watched {
+            true => update.watched(self.ask_again(payment, true, self.now()).unwrap_or(i64::MAX)),
+            false => update.settled(),
+        };
+        let update = update.set("intent", intent).set("captured", captured).set("refunded", refunded);
+        update.write(batch);
         Ok(next == PaymentStatus::Refunded)
+    }
+
+    /// Makes sure that the money of one try is not kept, whether the payment's record still counts with it or not. Answers
+    /// whether money goes back that the customer knew of.
+    pub(crate) async fn give_back(
+        &self,
+        payment: &Payment,
+        late: &LatePayment,
+        batch: &mut Batch,
+    ) -> Result<bool, ProviderError> {
+        let intent = match &late.intent {
+            Some(intent) => Some(intent.clone()),
+            None => {
+                let key = attempt_key(payment.order_id, AUTHORISE, late.attempt);
+                self.provider.find(&key).await?.map(|intent| intent.id)
+            }
+        };
+        // Never asked for; if the request is still on its way, the poller finds it.
+        let Some(intent) = intent else { return Ok(false) };
+        // What the record counts with is undone with the record; an earlier try has none any more.
+        if payment.intent() == Some(intent.as_str()) && payment.status.is_good() {
+            return self.undo_payment(payment, PaymentStatus::Voided, true, batch).await;
+        }
+        self.give_back_attempt(&intent).await.map(|()| false)
     }
 
     /// Gives back what an intent holds or took that is not the payment's current one.
     pub(crate) async fn give_back_attempt(&self, intent: &str) -> Result<(), ProviderError> {
         let found = self.provider.retrieve(intent).await?;
         match found.status {
-            IntentStatus::Held => {
-                self.provider.void(intent, &format!("{intent}/void")).await?;
+            IntentStatus::Held | IntentStatus::Pending => {
+                let after = self.provider.void(intent, &format!("{intent}/void")).await?;
+                if !matches!(after.status, IntentStatus::Cancelled | IntentStatus::Refused) {
+                    // Paid in this moment, or not undone: look again.
+                    return Err(ProviderError::Unavailable);
+                }
             }
             IntentStatus::Taken if found.captured > found.refunded => {
                 let amount = found.captured - found.refunded;

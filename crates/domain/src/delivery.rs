@@ -91,6 +91,17 @@ pub enum CourierEvent {
     Delivered,
 }
 
+impl CourierEvent {
+    /// Its name in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CourierEvent::PickedUp => "picked_up",
+            CourierEvent::Delivered => "delivered",
+        }
+    }
+}
+
 impl DeliveryStatus {
     /// Its name in the API and the store.
     #[must_use]

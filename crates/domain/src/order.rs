@@ -124,6 +124,25 @@ pub struct IllegalTransition {
     pub to: OrderStatus,
 }
 
+/// Who asks for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// The one who ordered.
+    Customer,
+    /// Someone who works here.
+    Staff,
+}
+
+/// Whether an order can be called off by that party: by its customer until the kitchen begins, by the staff until the
+/// courier has it.
+#[must_use]
+pub fn may_cancel(status: OrderStatus, by: Party) -> bool {
+    match by {
+        Party::Customer => matches!(status, Checkout | PaymentPending | Received),
+        Party::Staff => status.may_become(Cancelled),
+    }
+}
+
 /// What a person may do with an order now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -138,32 +157,50 @@ pub enum Action {
     Ready,
     /// Give it to the customer.
     Handover,
+    /// Say that a person has looked at what needed attention.
+    Resolve,
 }
 
-/// What may be done with an order now. `handed_over` and `cancelling` are requests that the flow has not followed yet.
+/// What is known of an order when its actions are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Where its payment stands.
+    pub payment: PaymentStatus,
+    /// How it reaches the customer.
+    pub delivery: DeliveryKind,
+    /// The customer has it, and the flow has not followed yet.
+    pub handed_over: bool,
+    /// It is being called off, and the flow has not followed yet.
+    pub cancelling: bool,
+    /// Its flow has given up: only a person carries it on.
+    pub halted: bool,
+    /// A person has to look.
+    pub attention: bool,
+}
+
+/// What that party may do with an order now.
 #[must_use]
-pub fn actions(
-    status: OrderStatus,
-    payment: PaymentStatus,
-    delivery: DeliveryKind,
-    handed_over: bool,
-    cancelling: bool,
-) -> Vec<Action> {
-    if cancelling {
-        return Vec::new();
-    }
+pub fn actions(order: Standing, by: Party) -> Vec<Action> {
     let mut actions = Vec::new();
-    if status == PaymentPending && payment == PaymentStatus::Rejected {
+    let moving = !order.cancelling && !order.halted;
+    if moving && order.status == PaymentPending && order.payment == PaymentStatus::Rejected {
         actions.push(Action::Pay);
     }
-    match status {
+    match order.status {
+        _ if !moving || by == Party::Customer => {}
         Received => actions.push(Action::Start),
         InPreparation => actions.push(Action::Ready),
-        Ready if delivery == DeliveryKind::Pickup && !handed_over => actions.push(Action::Handover),
+        Ready if order.delivery == DeliveryKind::Pickup && !order.handed_over => actions.push(Action::Handover),
         _ => {}
     }
-    if status.may_become(Cancelled) && !handed_over {
+    // A cancellation whose flow gave up is asked for again.
+    if may_cancel(order.status, by) && !order.handed_over && (!order.cancelling || order.halted) {
         actions.push(Action::Cancel);
+    }
+    if order.attention && by == Party::Staff {
+        actions.push(Action::Resolve);
     }
     actions
 }
@@ -204,22 +241,42 @@ mod tests {
 
     #[test]
     fn actions_follow_the_status() {
-        #[track_caller]
-        fn check(status: OrderStatus, payment: PaymentStatus, delivery: DeliveryKind, expected: &[Action]) {
-            assert_eq!(actions(status, payment, delivery, false, false), expected);
-            assert!(actions(status, payment, delivery, false, true).is_empty());
-        }
         use DeliveryKind::{Courier, Pickup};
         use PaymentStatus::{Confirmed, Pending};
-        check(Checkout, Pending, Pickup, &[Action::Cancel]);
-        check(PaymentPending, Pending, Pickup, &[Action::Cancel]);
-        check(PaymentPending, PaymentStatus::Rejected, Pickup, &[Action::Pay, Action::Cancel]);
-        check(Received, Confirmed, Pickup, &[Action::Start, Action::Cancel]);
-        check(InPreparation, Confirmed, Courier, &[Action::Ready, Action::Cancel]);
-        check(Ready, Confirmed, Pickup, &[Action::Handover, Action::Cancel]);
-        check(Ready, Confirmed, Courier, &[Action::Cancel]);
-        check(OutForDelivery, Confirmed, Courier, &[]);
-        check(Completed, Confirmed, Courier, &[]);
-        assert!(actions(Ready, Confirmed, Pickup, true, false).is_empty());
+        #[track_caller]
+        fn check(status: OrderStatus, payment: PaymentStatus, delivery: DeliveryKind, staff: &str, customer: &str) {
+            let order = Standing {
+                status,
+                payment,
+                delivery,
+                handed_over: false,
+                cancelling: false,
+                halted: false,
+                attention: false,
+            };
+            let names = |order, by| {
+                let names = actions(order, by).into_iter().map(|action| format!("{action:?}").to_lowercase());
+                names.collect::<Vec<_>>().join(" ")
+            };
+            assert_eq!(names(order, Party::Staff), staff);
+            assert_eq!(names(order, Party::Customer), customer);
+            for by in [Party::Staff, Party::Customer] {
+                assert!(actions(Standing { cancelling: true, ..order }, by).is_empty());
+                let stuck = Standing { cancelling: true, halted: true, ..order };
+                assert_eq!(actions(stuck, by).contains(&Action::Cancel), may_cancel(status, by));
+                let seen = actions(Standing { attention: true, ..order }, by).contains(&Action::Resolve);
+                assert_eq!(seen, by == Party::Staff);
+            }
+            assert!(!actions(Standing { handed_over: true, ..order }, Party::Staff).contains(&Action::Cancel));
+        }
+        check(Checkout, Pending, Pickup, "cancel", "cancel");
+        check(PaymentPending, Pending, Pickup, "cancel", "cancel");
+        check(PaymentPending, PaymentStatus::Rejected, Pickup, "pay cancel", "pay cancel");
+        check(Received, Confirmed, Pickup, "start cancel", "cancel");
+        check(InPreparation, Confirmed, Courier, "ready cancel", "");
+        check(Ready, Confirmed, Pickup, "handover cancel", "");
+        check(Ready, Confirmed, Courier, "cancel", "");
+        check(OutForDelivery, Confirmed, Courier, "", "");
+        check(Completed, Confirmed, Courier, "", "");
     }
 }

@@ -28,18 +28,20 @@ use PaymentStatus::{Authorized, Confirmed, Expired, Pending, Refunded, Rejected,
 /// Every legal transition.
 ///
 /// Expired and voided payments can still become authorised or confirmed: the money came late. Whoever sees that gives it
-/// back.
+/// back. A void can find that the customer paid in that moment: then a pending or held payment becomes a refunded one.
 pub const TRANSITIONS: &[(PaymentStatus, PaymentStatus)] = &[
     (Pending, Authorized),
     (Pending, Confirmed),
     (Pending, Rejected),
     (Pending, Voided),
     (Pending, Expired),
+    (Pending, Refunded),
     (Rejected, Pending),
     (Rejected, Voided),
     (Rejected, Expired),
     (Authorized, Confirmed),
     (Authorized, Voided),
+    (Authorized, Refunded),
     (Confirmed, Refunded),
     (Refunded, Refunded),
     (Expired, Authorized),
@@ -77,11 +79,32 @@ impl PaymentStatus {
         TRANSITIONS.contains(&(self, next))
     }
 
+    /// The next status, if the table has it.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`].
+    pub fn become_status(self, next: PaymentStatus) -> Result<PaymentStatus, IllegalTransition> {
+        if self.may_become(next) {
+            return Ok(next);
+        }
+        Err(IllegalTransition { from: self, to: next })
+    }
+
     /// Whether the amount is held or taken.
     #[must_use]
     pub fn is_good(self) -> bool {
         matches!(self, Authorized | Confirmed)
     }
+}
+
+/// A transition that the table does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a payment that is {} cannot become {}", from.as_str(), to.as_str())]
+pub struct IllegalTransition {
+    /// Where the payment stands.
+    pub from: PaymentStatus,
+    /// Where it was to go.
+    pub to: PaymentStatus,
 }
 
 /// What the provider says about one attempt to pay.
@@ -208,6 +231,23 @@ mod tests {
         check(Expired, News::Taken, Verdict::GiveBack(Confirmed));
         check(Voided, News::Held, Verdict::GiveBack(Authorized));
         check(Voided, News::CalledOff, Verdict::Ignore);
+    }
+
+    #[test]
+    fn only_the_tables_transitions_are_legal() {
+        let all = ALL.into_iter().flat_map(|from| ALL.into_iter().map(move |to| (from, to)));
+        let legal = all.filter(|(from, to)| from.become_status(*to).is_ok()).count();
+        assert_eq!(legal, TRANSITIONS.len());
+        #[track_caller]
+        fn check(from: PaymentStatus, to: PaymentStatus, legal: bool) {
+            assert_eq!(from.become_status(to).is_ok(), legal, "{from:?} -> {to:?}");
+        }
+        check(Pending, Refunded, true);
+        check(Authorized, Refunded, true);
+        check(Confirmed, Voided, false);
+        check(Refunded, Confirmed, false);
+        check(Confirmed, Pending, false);
+        check(Authorized, Rejected, false);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use app::App;
 use app::views::{OrderChange, OrderView};
 use axum::body::Bytes;
+use domain::order::Party;
 use parking_lot::Mutex;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{Notify, mpsc};
@@ -137,7 +138,7 @@ pub(crate) fn is_over(order: &OrderView) -> bool {
 }
 
 /// Sends an order on every change, until its end. Its payment and its delivery change without a new revision.
-pub(crate) async fn order(app: App, first: OrderView, follower: Follower, sink: Sink) {
+pub(crate) async fn order(app: App, first: OrderView, by: Party, follower: Follower, sink: Sink) {
     let mut order = first;
     let mut sent = Bytes::new();
     loop {
@@ -156,7 +157,7 @@ pub(crate) async fn order(app: App, first: OrderView, follower: Follower, sink: 
             () = follower.changed.notified() => {}
             () = sink.closed() => return,
         }
-        match app.order(&order.order_id).await {
+        match app.order_for(&order.order_id, by).await {
             Ok(next) => order = next,
             // The client comes back and asks again.
             Err(_) => return,

@@ -2,13 +2,17 @@
 
 use async_trait::async_trait;
 use domain::notification::Notice;
+use store::message::Message;
 use store::{Batch, Value};
 
-use super::{MAX_RECEIVES, read};
+use super::{pause_ms, read};
 use crate::mail::{Due, MAIL_QUEUE, compose, outgoing};
 use crate::records::mail::MAILS;
 use crate::records::{Order, Payment};
 use crate::{App, Consumer, Delivery, FunctionError};
+
+/// After how long a mail is marked as failed and its message parked: a person puts it back once the carrier works.
+const GIVE_UP_AFTER_MS: i64 = 48 * 3_600_000;
 
 /// See the module.
 pub(super) struct CarryMail(pub(super) App);
@@ -45,17 +49,23 @@ impl Consumer for CarryMail {
         let mut set = |status: &str| {
             batch.update(&MAILS, key, vec![("status", Value::from(status))], None);
         };
-        match mailer.send(outgoing(app, &order, due.event, to, texts)).await {
-            Ok(()) => set("sent"),
-            // The carrier's words can repeat the address, so they stay out of the log.
-            Err(_) if message.receives < MAX_RECEIVES => {
-                return Err(FunctionError::new("MailNotTaken", "the carrier did not take the mail"));
-            }
-            Err(_) => {
-                tracing::warn!(order = order.public_id(), event = notice.as_str(), "a mail could not be sent");
-                set("failed");
-            }
+        if mailer.send(outgoing(app, &order, due.event, to, texts)).await.is_ok() {
+            set("sent");
+            return Ok(batch);
         }
+        // The carrier's words can repeat the address, so they stay out of the log.
+        let refused = FunctionError::new("MailNotTaken", "the carrier did not take the mail");
+        let since = if due.since == 0 { message.now_ms } else { due.since };
+        let given_up = message.now_ms - since >= GIVE_UP_AFTER_MS;
+        if given_up && row.text("status") == Some("failed") {
+            return Err(refused);
+        }
+        if given_up {
+            tracing::warn!(order = order.public_id(), event = notice.as_str(), "a mail could not be sent");
+            set("failed");
+        }
+        let next = Due { since, tries: due.tries + 1, ..due };
+        batch.send(Message::new(MAIL_QUEUE, &next).at(message.now_ms + pause_ms(due.tries)));
         Ok(batch)
     }
 }

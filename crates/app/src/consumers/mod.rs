@@ -14,8 +14,17 @@ use serde_json::Value;
 
 use crate::{App, Consumer, FunctionError};
 
-/// How often a message is handed out before it is parked.
-pub(crate) const MAX_RECEIVES: u32 = 3;
+/// The first pause before something that did not work is tried again, in milliseconds.
+const FIRST_PAUSE_MS: i64 = 2_000;
+/// The longest.
+const LONGEST_PAUSE_MS: i64 = 15 * 60_000;
+
+/// How long to wait after so many tries that did not work: twice as long each time.
+///
+/// Why not the queue's own retries: three of them are over in seconds, and the outages of others last hours.
+fn pause_ms(tries: u32) -> i64 {
+    FIRST_PAUSE_MS.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE_MS)
+}
 
 pub(crate) fn all(app: &App) -> Vec<Arc<dyn Consumer>> {
     vec![

@@ -1,11 +1,12 @@
 //! Posts the courier simulator's reports.
 
 use async_trait::async_trait;
-use store::Batch;
+use store::{Batch, Row};
 
 use super::{post, read};
-use crate::courier::{COURIER_QUEUE, Report, next};
-use crate::records::json;
+use crate::courier::{COURIER_QUEUE, Errand, next};
+use crate::records::simulator::CALLED_OFF;
+use crate::records::{delivery, json};
 use crate::{App, Consumer, Delivery, FunctionError};
 
 /// See the module.
@@ -27,13 +28,23 @@ impl Consumer for SimulatorCourier {
 
     async fn consume(&self, message: Delivery) -> Result<Batch, FunctionError> {
         let app = &self.0;
-        let report: Report = read(&message.body)?;
-        let (path, header) = ("/v1/delivery/callbacks", "courier-signature");
-        let body = json(&report.callback);
-        post(app, path, header, &app.secrets.courier, body, message.now_ms).await?;
         let mut batch = Batch::new();
-        if let Some(message) = next(app, &report, message.now_ms) {
-            batch.send(message);
+        match read(&message.body)? {
+            Errand::Report(callback) => {
+                let order = delivery::private_id(&callback.delivery_id).unwrap_or(0);
+                if app.store.get(&CALLED_OFF, &order.into()).await?.is_some() {
+                    return Ok(batch);
+                }
+                let (path, header) = ("/v1/delivery/callbacks", "courier-signature");
+                let body = json(&callback);
+                post(app, path, header, &app.secrets.courier, body, message.now_ms).await?;
+                if let Some(message) = next(app, &callback, message.now_ms) {
+                    batch.send(message);
+                }
+            }
+            Errand::CallOff(order) => {
+                batch.put(Row::new(&CALLED_OFF, order, vec![message.now_ms.into()]));
+            }
         }
         Ok(batch)
     }

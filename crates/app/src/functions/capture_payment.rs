@@ -42,7 +42,7 @@ impl Function for CapturePayment {
             return Err(FunctionError::new("CaptureMismatch", cause));
         }
         let mut batch = Batch::new();
-        let update = payment.update().status(PaymentStatus::Confirmed).settled();
+        let update = payment.update().status(PaymentStatus::Confirmed)?.settled();
         update.set("captured", captured.captured).write(&mut batch);
         changed(json!({}), batch)
     }

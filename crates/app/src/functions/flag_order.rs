@@ -1,10 +1,10 @@
-//! Puts an order before a person: something did not work, or takes too long.
+//! Puts an order before a person: something did not work, or takes too long. With `halted`, its flow ends with this.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use store::Batch;
 
-use super::{changed, load_order};
+use super::{changed, load_order, reason};
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -19,16 +19,13 @@ impl Function for FlagOrder {
     async fn call(&self, call: Call) -> Result<Answer, FunctionError> {
         let app = &self.0;
         let order = load_order(app, &call).await?;
-        let field = |name: &str| call.input.pointer(name).and_then(Value::as_str);
-        let reason = field("/reason").unwrap_or("the flow could not go on");
-        let reason = match (field("/error/Error"), field("/error/Cause")) {
-            (Some(error), Some(cause)) => format!("{reason}: {error}: {cause}"),
-            (Some(error), None) => format!("{reason}: {error}"),
-            _ => reason.to_owned(),
-        };
+        let reason = reason(&call, "the flow could not go on");
         let mut batch = Batch::new();
-        let update = order.update(call.now_ms).note(order.status, Some(&reason));
-        update.attention(&reason).write(&mut batch);
+        let mut update = order.update(call.now_ms).note(order.status, Some(&reason)).attention(&reason);
+        if call.input.get("halted").and_then(Value::as_bool) == Some(true) {
+            update = update.set("halted_at", call.now_ms);
+        }
+        update.write(&mut batch);
         changed(json!({}), batch)
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use store::Batch;
 
-use super::{changed, load_order, load_payment};
+use super::{changed, load_order, load_payment, refuse_cancelled};
 use crate::records::receipt::{RECEIPTS, ReceiptRecord};
 use crate::{Answer, App, Call, Function, FunctionError};
 
@@ -20,6 +20,7 @@ impl Function for GenerateReceipt {
     async fn call(&self, call: Call) -> Result<Answer, FunctionError> {
         let app = &self.0;
         let order = load_order(app, &call).await?;
+        refuse_cancelled(&order)?;
         let payment = load_payment(app, &order).await?;
         let mut number = app.receipt_numbers.take(order.id, call.now_ms).await?;
         if let Some(row) = app.store.get(&RECEIPTS, &number.into()).await? {

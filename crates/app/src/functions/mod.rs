@@ -21,11 +21,13 @@ mod request_payment;
 mod reserve_stock;
 mod reverse_payment;
 mod send_notification;
+mod settle_later;
 mod validate_order;
 
 use std::sync::Arc;
 
 use domain::order::IllegalTransition;
+use domain::payment::PaymentStatus;
 use serde_json::Value;
 use store::{Batch, ReadError};
 
@@ -52,6 +54,7 @@ pub(crate) fn all(app: &App) -> Vec<Arc<dyn Function>> {
         Arc::new(await_handover::AwaitHandover(app.clone())),
         Arc::new(complete_order::CompleteOrder(app.clone())),
         Arc::new(reverse_payment::ReversePayment(app.clone())),
+        Arc::new(settle_later::SettleLater(app.clone())),
         Arc::new(release_stock::ReleaseStock(app.clone())),
         Arc::new(close_order::CloseOrder(app.clone())),
         Arc::new(flag_order::FlagOrder(app.clone())),
@@ -77,6 +80,25 @@ async fn load_order(app: &App, call: &Call) -> Result<Order, FunctionError> {
 async fn load_payment(app: &App, order: &Order) -> Result<Payment, FunctionError> {
     let payment = Payment::load(&*app.store, order.id).await?;
     payment.ok_or_else(|| FunctionError::new("PaymentNotFound", "the payment is not in the store"))
+}
+
+/// What becomes of a payment that brought no money, by the outcome of its order.
+fn unpaid(call: &Call) -> PaymentStatus {
+    match call.input.get("outcome").and_then(Value::as_str) {
+        Some("EXPIRED") => PaymentStatus::Expired,
+        _ => PaymentStatus::Voided,
+    }
+}
+
+/// Why a person has to look: the flow's reason, or this one, and the error that led there.
+fn reason(call: &Call, otherwise: &str) -> String {
+    let field = |name: &str| call.input.pointer(name).and_then(Value::as_str);
+    let reason = field("/reason").unwrap_or(otherwise);
+    match (field("/error/Error"), field("/error/Cause")) {
+        (Some(error), Some(cause)) => format!("{reason}: {error}: {cause}"),
+        (Some(error), None) => format!("{reason}: {error}"),
+        _ => reason.to_owned(),
+    }
 }
 
 /// The token of a call that waits.
@@ -113,6 +135,12 @@ impl From<ProviderError> for FunctionError {
             ProviderError::Card { .. } | ProviderError::Invalid(_) => "ProviderRefused",
         };
         FunctionError::new(name, error.to_string())
+    }
+}
+
+impl From<domain::payment::IllegalTransition> for FunctionError {
+    fn from(error: domain::payment::IllegalTransition) -> FunctionError {
+        FunctionError::new("IllegalTransition", error.to_string())
     }
 }
 

@@ -6,9 +6,12 @@ use serde_json::json;
 use store::Batch;
 
 use super::{changed, load_order, load_payment, refuse_cancelled, task_token, unchanged};
-use crate::provider::{Authorise, Method};
-use crate::settle::{AUTHORISE, settle, step_key};
-use crate::{Answer, App, Call, Function, FunctionError};
+use crate::provider::{Authorise, Method, ProviderError};
+use crate::settle::{AUTHORISE, REFUSED, settle, step_key};
+use crate::{Answer, App, Call, Function, FunctionError, WebhookOutcome};
+
+/// The failure of a card that the provider cannot use.
+const UNUSABLE: &str = "card_unusable";
 
 /// See the module.
 pub(super) struct RequestPayment(pub(super) App);
@@ -40,7 +43,7 @@ impl Function for RequestPayment {
             PaymentStatus::Pending => {}
             PaymentStatus::Rejected => {
                 let code = payment.text("failure_code").unwrap_or_default();
-                return Err(FunctionError::new("PaymentRefused", code));
+                return Err(FunctionError::new(REFUSED, code));
             }
             PaymentStatus::Voided | PaymentStatus::Refunded | PaymentStatus::Expired => {
                 return Err(FunctionError::new("PaymentExpired", "the payment is over"));
@@ -62,11 +65,29 @@ impl Function for RequestPayment {
             method,
             expires_at: payment.expires_at,
         };
-        let intent = app.provider.authorise(request).await?;
-        if !settle(&payment, &intent, Some(token), &mut batch) {
-            let update = payment.update().set("intent", intent.id.as_str());
-            let update = update.set("waiting", 1).set("asked_at", call.now_ms).set("wait_token", token);
-            update.set("qr", intent.qr).set("action_url", intent.action_url).write(&mut batch);
+        let intent = match app.provider.authorise(request).await {
+            Ok(intent) => intent,
+            // A card that the provider cannot use is a refused try; the customer takes another one.
+            Err(ProviderError::Card { problem, .. }) => {
+                batch.task_failed(token, REFUSED, UNUSABLE);
+                let update = payment.update().status(PaymentStatus::Rejected)?.settled();
+                update.set("failure_code", UNUSABLE).set("failure_message", problem).write(&mut batch);
+                return changed(json!({}), batch);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match settle(&payment, &intent, Some(token), &mut batch)? {
+            WebhookOutcome::Applied => {}
+            WebhookOutcome::Mismatch => {
+                let cause = format!("the provider answered with {} {}", intent.amount, intent.currency);
+                return Err(FunctionError::new("PaymentMismatch", cause));
+            }
+            WebhookOutcome::Ignored | WebhookOutcome::Duplicate => {
+                let ask_at = app.ask_again(&payment, false, call.now_ms);
+                let update = payment.update().set("intent", intent.id.as_str());
+                let update = update.set("waiting", 1).set("ask_at", ask_at).set("wait_token", token);
+                update.set("qr", intent.qr).set("action_url", intent.action_url).write(&mut batch);
+            }
         }
         changed(json!({}), batch)
     }

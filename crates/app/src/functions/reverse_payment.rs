@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use domain::notification::Notice;
-use domain::payment::PaymentStatus;
-use serde_json::{Value, json};
+use domain::order::OrderStatus;
+use serde_json::json;
 use store::Batch;
 
-use super::{changed, load_order, load_payment};
+use super::{changed, load_order, load_payment, unpaid};
 use crate::{Answer, App, Call, Function, FunctionError, mail};
 
 /// See the module.
@@ -26,12 +26,10 @@ impl Function for ReversePayment {
         let app = &self.0;
         let order = load_order(app, &call).await?;
         let payment = load_payment(app, &order).await?;
-        let unpaid = match call.input.get("outcome").and_then(Value::as_str) {
-            Some("EXPIRED") => PaymentStatus::Expired,
-            _ => PaymentStatus::Voided,
-        };
+        // Before its stock is reserved nothing was asked of the provider.
+        let asked = order.status != OrderStatus::Checkout;
         let mut batch = Batch::new();
-        let refunded = app.undo_payment(&payment, unpaid, &mut batch).await?;
+        let refunded = app.undo_payment(&payment, unpaid(&call), asked, &mut batch).await?;
         if refunded {
             mail::write(app, &mut batch, &order, Notice::Refunded, 0, call.now_ms).await?;
         }

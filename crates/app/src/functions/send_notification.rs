@@ -5,7 +5,7 @@ use domain::notification::Notice;
 use serde_json::json;
 use store::Batch;
 
-use super::{changed, load_order};
+use super::{changed, load_order, refuse_cancelled};
 use crate::{Answer, App, Call, Function, FunctionError, mail};
 
 /// See the module.
@@ -20,6 +20,7 @@ impl Function for SendNotification {
     async fn call(&self, call: Call) -> Result<Answer, FunctionError> {
         let app = &self.0;
         let order = load_order(app, &call).await?;
+        refuse_cancelled(&order)?;
         let mut batch = Batch::new();
         mail::write(app, &mut batch, &order, Notice::PaymentConfirmed, 0, call.now_ms).await?;
         changed(json!({}), batch)

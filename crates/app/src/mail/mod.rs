@@ -55,6 +55,22 @@ pub trait Mailer: Send + Sync {
 pub(crate) struct Due {
     pub(crate) order: i64,
     pub(crate) event: i64,
+    /// Since when the carrier does not take it, in milliseconds since the epoch; 0 before the first try.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) since: i64,
+    /// How often it was tried.
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub(crate) tries: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_never(n: &u32) -> bool {
+    *n == 0
 }
 
 /// What a mail says.
@@ -83,7 +99,7 @@ pub(crate) async fn write(
     let status = if app.mailer.is_some() { "queued" } else { "kept" };
     batch.insert(new_row(order.id, event, notice, status, now, &to));
     if app.mailer.is_some() {
-        batch.send(Message::new(MAIL_QUEUE, &Due { order: order.id, event }));
+        batch.send(Message::new(MAIL_QUEUE, &Due { order: order.id, event, since: 0, tries: 0 }));
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ pub fn tables() -> Vec<&'static Table> {
         &key::TICKERS,
         &simulator::INTENTS,
         &simulator::KEYS,
+        &simulator::CALLED_OFF,
         &bench::ORDERS,
         &bench::STOCK,
         &bench::PAYMENTS,

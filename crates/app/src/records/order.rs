@@ -4,13 +4,14 @@ use domain::Currency;
 use domain::basket::Line;
 use domain::customer::Customer;
 use domain::delivery::{Address, DeliveryKind};
-use domain::order::{IllegalTransition, OrderStatus};
+use domain::order::{IllegalTransition, OrderStatus, Standing};
+use domain::payment::PaymentStatus;
 use serde::{Deserialize, Serialize};
 use store::{Batch, Column, Index, KeyShape, ReadError, Row, Store, Table, Value};
 
 use super::{damaged, json};
 
-/// The orders. `open` repeats the status until it is final, so that its index holds the open orders only.
+/// The orders. `halted_at` is set while no flow carries an open order. `open` repeats the status until it is final, so that its index holds the open orders only.
 pub(crate) static ORDERS: Table = Table {
     name: "orders",
     key: KeyShape::Int("id"),
@@ -27,6 +28,7 @@ pub(crate) static ORDERS: Table = Table {
         Column::text("wait_token").null(),
         Column::int("handed_over_at").null(),
         Column::text("cancel_reason").null(),
+        Column::int("halted_at").null(),
         Column::int("attention").null(),
         Column::text("attention_reason").null(),
         Column::text("customer").null(),
@@ -99,6 +101,7 @@ impl NewOrder<'_> {
             Value::from(self.currency.code()),
             Value::from(kind_name(self.delivery)),
             Value::Int(self.execution_id),
+            Value::Null,
             Value::Null,
             Value::Null,
             Value::Null,
@@ -185,6 +188,11 @@ impl Order {
         self.row.text("cancel_reason")
     }
 
+    /// Whether its flow has given up, so that nobody carries it on.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.row.int("halted_at").is_some()
+    }
+
     pub(crate) fn attention(&self) -> Option<&str> {
         self.row.int("attention")?;
         self.row.text("attention_reason")
@@ -203,6 +211,19 @@ impl Order {
     pub(crate) fn timeline(&self) -> Result<Vec<Entry>, ReadError> {
         let text = self.row.text("timeline").unwrap_or_default();
         serde_json::from_str(text).map_err(|_| damaged(&self.row, "timeline"))
+    }
+
+    /// What its actions depend on.
+    pub(crate) fn standing(&self, payment: PaymentStatus) -> Standing {
+        Standing {
+            status: self.status,
+            payment,
+            delivery: self.delivery(),
+            handed_over: self.is_handed_over(),
+            cancelling: self.cancel_reason().is_some(),
+            halted: self.is_halted(),
+            attention: self.attention().is_some(),
+        }
     }
 
     /// Begins a change of this revision.
@@ -262,6 +283,11 @@ impl OrderUpdate<'_> {
     /// Asks a person to look.
     pub(crate) fn attention(self, reason: &str) -> Self {
         self.set("attention", 1).set("attention_reason", reason)
+    }
+
+    /// A person has looked.
+    pub(crate) fn resolved(self) -> Self {
+        self.set("attention", Value::Null).set("attention_reason", Value::Null)
     }
 
     pub(crate) fn write(self, batch: &mut Batch) {

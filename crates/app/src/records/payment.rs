@@ -1,11 +1,11 @@
 //! Payments, one per order; the key is the order's id.
 
-use domain::payment::PaymentStatus;
+use domain::payment::{IllegalTransition, PaymentStatus};
 use store::{Batch, Column, Index, KeyShape, ReadError, Row, Store, Table, Value};
 
 use super::damaged;
 
-/// The payments. `waiting` is 1 while the provider owes an answer, since `asked_at`.
+/// The payments. `waiting` is 1 while the provider may still have news; it is asked for them at `ask_at`.
 pub(crate) static PAYMENTS: Table = Table {
     name: "payments",
     key: KeyShape::Int("order_id"),
@@ -25,14 +25,14 @@ pub(crate) static PAYMENTS: Table = Table {
         Column::text("intent").null(),
         Column::int("capture_before").null(),
         Column::int("waiting").null(),
-        Column::int("asked_at").null(),
+        Column::int("ask_at").null(),
         Column::text("wait_token").null(),
         Column::text("failure_code").null(),
         Column::text("failure_message").null(),
         Column::text("qr").null(),
         Column::text("action_url").null(),
     ],
-    indexes: &[Index { name: "waiting", columns: &["waiting", "asked_at"] }],
+    indexes: &[Index { name: "waiting", columns: &["waiting", "ask_at"] }],
 };
 
 /// A new payment.
@@ -133,7 +133,17 @@ impl Payment {
         self.row.text("wait_token")
     }
 
-    /// Whether the provider owes an answer.
+    /// Until when the provider lets a held amount be taken.
+    pub(crate) fn capture_before(&self) -> Option<i64> {
+        self.row.int("capture_before")
+    }
+
+    /// Whether it ended without money, so that money that still comes goes back.
+    pub(crate) fn is_written_off(&self) -> bool {
+        matches!(self.status, PaymentStatus::Expired | PaymentStatus::Voided)
+    }
+
+    /// Whether the provider may still have news.
     pub(crate) fn is_waiting(&self) -> bool {
         self.row.int("waiting").is_some()
     }
@@ -166,17 +176,24 @@ impl PaymentUpdate<'_> {
         self
     }
 
-    /// Moves to another status; the caller decided it by the domain's rules.
-    pub(crate) fn status(self, next: PaymentStatus) -> Self {
-        self.set("status", next.as_str())
+    /// Moves to another status, if the table of transitions has it.
+    pub(crate) fn status(self, next: PaymentStatus) -> Result<Self, IllegalTransition> {
+        let next = self.payment.status.become_status(next)?;
+        Ok(self.set("status", next.as_str()))
     }
 
-    /// The provider answered for good: nobody polls it, nobody waits.
+    /// The provider answered for good: nobody polls it, nobody waits, nothing is left to show the customer.
     pub(crate) fn settled(self) -> Self {
-        self.set("waiting", Value::Null)
-            .set("asked_at", Value::Null)
-            .set("wait_token", Value::Null)
-            .set("action_url", Value::Null)
+        self.over().set("waiting", Value::Null).set("ask_at", Value::Null)
+    }
+
+    /// Nobody waits any more, and the provider is asked at that time: money can still come late.
+    pub(crate) fn watched(self, ask_at: i64) -> Self {
+        self.over().set("waiting", 1).set("ask_at", ask_at)
+    }
+
+    fn over(self) -> Self {
+        self.set("wait_token", Value::Null).set("action_url", Value::Null).set("qr", Value::Null)
     }
 
     pub(crate) fn write(self, batch: &mut Batch) {

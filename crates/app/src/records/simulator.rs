@@ -1,4 +1,4 @@
-//! The payment simulator's own books.
+//! The simulators' own books.
 
 use store::{Column, KeyShape, Table};
 
@@ -30,3 +30,7 @@ pub(crate) static KEYS: Table = Table {
     columns: &[Column::int("intent"), Column::text("request")],
     indexes: &[],
 };
+
+/// Deliveries that the courier simulator was told to leave alone; the key is the order's id.
+pub(crate) static CALLED_OFF: Table =
+    Table { name: "simulator_called_off", key: KeyShape::Int("order_id"), columns: &[Column::int("at")], indexes: &[] };

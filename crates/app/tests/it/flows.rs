@@ -33,7 +33,7 @@ fn kebab(name: &str) -> String {
 async fn every_placeholder_is_a_function_and_every_function_stands_in_a_flow() {
     let shop = Shop::open().await;
     let mut used = Vec::new();
-    for flow in [app::ORDER_FLOW, app::BENCH_FLOW] {
+    for flow in [app::ORDER_FLOW, app::UNDO_FLOW, app::BENCH_FLOW] {
         placeholders(&serde_json::from_str(flow).unwrap(), &mut used);
     }
     let mut used: Vec<String> = used.iter().map(|name| kebab(name)).collect();
@@ -42,4 +42,38 @@ async fn every_placeholder_is_a_function_and_every_function_stands_in_a_flow() {
     let mut known: Vec<String> = shop.app.functions().iter().map(|f| f.name().to_owned()).collect();
     known.sort();
     assert_eq!(used, known);
+}
+
+/// The flow that undoes is the end of the order's flow: what is changed in one is changed in the other.
+#[test]
+fn an_order_is_undone_in_one_way() {
+    let order: Json = serde_json::from_str(app::ORDER_FLOW).unwrap();
+    let undo: Json = serde_json::from_str(app::UNDO_FLOW).unwrap();
+    for (name, state) in undo["States"].as_object().unwrap() {
+        assert_eq!(state, &order["States"][name], "{name}");
+    }
+}
+
+/// No step can wait forever, and no failure of a call goes untried.
+#[test]
+fn every_task_has_a_time_limit_and_tries_again() {
+    fn check(flow: &Json) {
+        for (name, state) in flow["States"].as_object().unwrap() {
+            state["Branches"].as_array().into_iter().flatten().for_each(check);
+            if state["Type"] != "Task" {
+                continue;
+            }
+            let waits = state["Resource"].as_str().unwrap().ends_with(".waitForTaskToken");
+            assert!(state["TimeoutSeconds"].is_u64() || state["TimeoutSecondsPath"].is_string(), "{name}");
+            let tried = state["Retry"].to_string();
+            let all = tried.contains("States.ALL");
+            for error in ["Sandbox.Timedout", "Lambda.Unknown", "StoreUnavailable"] {
+                assert!(all || tried.contains(error), "{name}: {error}");
+            }
+            assert!(all || tried.contains("States.Timeout") != waits, "{name}");
+        }
+    }
+    for flow in [app::ORDER_FLOW, app::UNDO_FLOW] {
+        check(&serde_json::from_str(flow).unwrap());
+    }
 }

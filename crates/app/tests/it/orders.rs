@@ -1,6 +1,6 @@
 //! Whole orders, as scripts: each word is a function, a webhook or a person's action.
 
-use crate::shop::{Shop, brought, lunch, settings};
+use crate::shop::{Shop, brought, lunch, settings, sorted};
 
 const PAID: &str = "validate-order reserve-stock request-payment webhook results:ok commit-stock capture-payment \
                     send-notification generate-receipt";
@@ -13,14 +13,6 @@ async fn check_order(order: serde_json::Value, script: &str, expected: &str) -> 
     let report = shop.app.audit().await.unwrap();
     assert_eq!(report.differences, [], "{script}");
     (shop, id)
-}
-
-/// With the mails in the order of the alphabet: those of one millisecond have no other.
-fn sorted(summary: &str) -> String {
-    let (rest, mails) = summary.rsplit_once(' ').unwrap();
-    let mut mails: Vec<&str> = mails.split(',').collect();
-    mails.sort_unstable();
-    format!("{rest} {}", mails.join(","))
 }
 
 async fn check(number: &str, script: &str, expected: &str) {
@@ -270,10 +262,10 @@ async fn the_poller_finds_what_no_webhook_brought() {
     let id = shop.place(lunch("4000000000100034")).await;
     shop.run(&id, "validate-order reserve-stock request-payment results:").await;
     assert!(shop.messages("simulator-webhooks").await.is_empty());
-    assert_eq!(shop.drain("tickers", 1).await, 2);
+    assert_eq!(shop.drain("tickers", 1).await, 3);
     shop.run(&id, "results:ok commit-stock capture-payment").await;
     assert_eq!(shop.summary(&id).await, "PAYMENT_PENDING CONFIRMED 298/0/2 received");
-    assert_eq!(shop.messages("tickers").await.len(), 2, "the tickers go on");
+    assert_eq!(shop.messages("tickers").await.len(), 3, "the tickers go on");
 }
 
 #[tokio::test]

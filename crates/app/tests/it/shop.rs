@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use app::commands::{CancelOrder, PayOrder, PlaceOrder};
+use app::provider::{Authorise, Card, Event, Intent, PaymentProvider, ProviderError, Token};
 use app::views::OrderView;
-use app::{App, Call, CallbackSender, Consumer, Delivery, Function, Ports, Secrets, Settings};
+use app::{App, Call, CallbackSender, Consumer, Delivery, Function, Mailer, OutgoingMail, Ports, Secrets, Settings};
 use async_trait::async_trait;
+use domain::order::Party;
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use store::memory::MemoryStore;
@@ -32,8 +34,103 @@ impl CallbackSender for Loopback {
     }
 }
 
+/// What is wrong with the provider now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Well,
+    /// It does not answer.
+    Down,
+    /// It says that it called a payment off and did not.
+    VoidsNothing,
+    /// It answers a request with another amount.
+    WrongAmount,
+}
+
+/// The simulator, which can be made to fail.
+pub(crate) struct Moody {
+    inner: Arc<dyn PaymentProvider>,
+    pub(crate) mood: Mutex<Mood>,
+}
+
+impl Moody {
+    fn is(&self, mood: Mood) -> bool {
+        *self.mood.lock() == mood
+    }
+
+    fn answers(&self) -> Result<&dyn PaymentProvider, ProviderError> {
+        if self.is(Mood::Down) { Err(ProviderError::Unavailable) } else { Ok(&*self.inner) }
+    }
+}
+
+#[async_trait]
+impl PaymentProvider for Moody {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    async fn tokenise(&self, card: Card) -> Result<Token, ProviderError> {
+        self.answers()?.tokenise(card).await
+    }
+
+    async fn authorise(&self, request: Authorise) -> Result<Intent, ProviderError> {
+        let intent = self.answers()?.authorise(request).await?;
+        let amount = intent.amount + i64::from(self.is(Mood::WrongAmount));
+        Ok(Intent { amount, ..intent })
+    }
+
+    async fn capture(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
+        self.answers()?.capture(intent, key).await
+    }
+
+    async fn void(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
+        if self.is(Mood::VoidsNothing) {
+            return self.inner.retrieve(intent).await;
+        }
+        self.answers()?.void(intent, key).await
+    }
+
+    async fn refund(&self, intent: &str, amount: i64, key: &str) -> Result<Intent, ProviderError> {
+        self.answers()?.refund(intent, amount, key).await
+    }
+
+    async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {
+        self.answers()?.retrieve(intent).await
+    }
+
+    async fn find(&self, key: &str) -> Result<Option<Intent>, ProviderError> {
+        self.answers()?.find(key).await
+    }
+
+    async fn books(&self, after: Option<String>) -> Result<Option<(Vec<Intent>, Option<String>)>, ProviderError> {
+        self.answers()?.books(after).await
+    }
+
+    fn read_event(&self, body: &[u8]) -> Result<Event, ProviderError> {
+        self.inner.read_event(body)
+    }
+}
+
+/// Takes mails, or does not.
+#[derive(Default)]
+pub(crate) struct Carrier {
+    pub(crate) broken: Mutex<bool>,
+    pub(crate) taken: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Mailer for Carrier {
+    async fn send(&self, mail: OutgoingMail) -> Result<(), BoxError> {
+        if *self.broken.lock() {
+            return Err("the carrier is away".into());
+        }
+        self.taken.lock().push(mail.message_id);
+        Ok(())
+    }
+}
+
 pub(crate) struct Shop {
     pub(crate) app: App,
+    pub(crate) provider: Arc<Moody>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) secrets: Secrets,
     functions: HashMap<&'static str, Arc<dyn Function>>,
@@ -56,10 +153,17 @@ impl Shop {
     }
 
     pub(crate) async fn over(store: Arc<MemoryStore>, settings: Settings) -> Shop {
+        Shop::build(store, settings, None).await
+    }
+
+    pub(crate) async fn build(store: Arc<MemoryStore>, settings: Settings, mailer: Option<Arc<dyn Mailer>>) -> Shop {
         let loopback = Arc::new(Loopback::default());
         let objects = Arc::new(object_store::memory::InMemory::new());
         let mut ports = Ports::embedded(store, objects, &settings);
         ports.sender = loopback.clone();
+        ports.mailer = mailer;
+        let provider = Arc::new(Moody { inner: ports.provider, mood: Mutex::new(Mood::Well) });
+        ports.provider = provider.clone();
         let secrets = Secrets::new(b"a secret of this test only");
         let app = App::open(ports, secrets.clone(), settings).await.unwrap();
         *loopback.0.lock() = Some(app.clone());
@@ -70,6 +174,7 @@ impl Shop {
             functions: app.functions().into_iter().map(|f| (f.name(), f)).collect(),
             consumers: app.consumers().into_iter().map(|c| (c.queue(), c)).collect(),
             secrets,
+            provider,
             app,
         }
     }
@@ -128,6 +233,22 @@ impl Shop {
         messages.len()
     }
 
+    /// Consumes every message of a queue once at that time; answers the errors of those that stay.
+    pub(crate) async fn consume_at(&self, queue: &str, now_ms: i64) -> Vec<String> {
+        let consumer = self.consumers.get(queue).unwrap_or_else(|| panic!("no queue `{queue}`"));
+        let mut errors = Vec::new();
+        for (id, body) in self.messages(queue).await {
+            match consumer.consume(Delivery { id, body, receives: 1, now_ms }).await {
+                Ok(mut batch) => {
+                    batch.delete(&MESSAGES, id);
+                    self.store.commit(batch).await.unwrap();
+                }
+                Err(error) => errors.push(error.error),
+            }
+        }
+        errors
+    }
+
     /// The answers to task tokens so far: `ok`, or the name of the error. Taken once.
     pub(crate) async fn results(&self) -> Vec<String> {
         let mut results = Vec::new();
@@ -143,9 +264,22 @@ impl Shop {
         match word.split_once(':').unwrap_or((word, "")) {
             ("webhook", "") => assert!(self.drain("simulator-webhooks", 1).await > 0, "no webhook"),
             ("courier", "") => assert!(self.drain("simulator-courier", 1).await > 0, "no report"),
-            ("late", receives) => {
-                let receives = receives.parse().unwrap_or(1);
-                assert!(self.drain("late-payments", receives).await > 0, "no late payment");
+            ("late", "") => assert!(self.drain("late-payments", 1).await > 0, "no late payment"),
+            ("well", "") => *self.provider.mood.lock() = Mood::Well,
+            ("down", "") => *self.provider.mood.lock() = Mood::Down,
+            ("voids-nothing", "") => *self.provider.mood.lock() = Mood::VoidsNothing,
+            ("wrong-amount", "") => *self.provider.mood.lock() = Mood::WrongAmount,
+            // The flow gives up.
+            ("halt", "") => {
+                let input = json!({ "orderId": id, "reason": "the flow could not go on", "halted": true });
+                self.call("flag-order", input).await.unwrap();
+            }
+            // The flow that undoes was asked for.
+            ("undo", "") => {
+                let starts = self.messages("start-flow").await;
+                let (message, start) = starts.last().unwrap();
+                assert_eq!((&start["flow"], &start["input"]["orderId"]), (&json!("undo"), &json!(id)));
+                self.delete(*message).await;
             }
             ("pix", "") => {
                 let intent = self.intent(id).await;
@@ -156,12 +290,16 @@ impl Shop {
                 self.app.simulate_authentication(&intent, answer == "yes").await.unwrap();
             }
             ("pay", number) => {
-                let method = serde_json::from_value(card(number)).unwrap();
+                let method = match number.strip_prefix("token-") {
+                    Some(token) => json!({ "type": "token", "token": token }),
+                    None => card(number),
+                };
+                let method = serde_json::from_value(method).unwrap();
                 self.app.pay(id, PayOrder { method }).await.unwrap();
             }
             ("cancel", "") => {
                 let reason = "changed my mind".into();
-                self.app.cancel(id, CancelOrder { reason }, None).await.unwrap();
+                self.app.cancel(id, CancelOrder { reason }, None, Party::Staff).await.unwrap();
             }
             ("start", "") => drop(self.app.kitchen_start(id, self.order(id).await.revision).await.unwrap()),
             ("ready", "") => drop(self.app.kitchen_ready(id, self.order(id).await.revision).await.unwrap()),
@@ -235,4 +373,12 @@ pub(crate) fn brought(number: &str) -> Json {
         "address": { "street": "Rua da Praia", "number": "100", "city": "Porto Alegre" }
     });
     order
+}
+
+/// With the mails in the order of the alphabet: those of one millisecond have no other.
+pub(crate) fn sorted(summary: &str) -> String {
+    let (rest, mails) = summary.rsplit_once(' ').unwrap();
+    let mut mails: Vec<&str> = mails.split(',').collect();
+    mails.sort_unstable();
+    format!("{rest} {}", mails.join(","))
 }

@@ -10,6 +10,7 @@ use app::commands::{CancelOrder, ListMails, PayOrder, PlaceOrder};
 use app::views::OrderView;
 use app::{App, CallbackSender, Ports, Secrets, Settings};
 use async_trait::async_trait;
+use domain::order::Party;
 use object_store::memory::InMemory;
 use parking_lot::Mutex;
 use runtime::{Builder, Runtime};
@@ -79,8 +80,9 @@ async fn open(store: Arc<CrashStore>, receipts: Arc<InMemory>) -> World {
     };
     let arn = |name: &str| format!("arn:aws:lambda:local:000000000000:function:{name}");
     let names = app.functions().iter().map(|f| (pascal(f.name()), arn(f.name()))).collect();
-    let flow = asl::substitute(app::ORDER_FLOW, &names).unwrap();
-    engine.register_flow(app::ORDER_FLOW_NAME, &flow).await.unwrap();
+    for (name, flow) in [(app::ORDER_FLOW_NAME, app::ORDER_FLOW), (app::UNDO_FLOW_NAME, app::UNDO_FLOW)] {
+        engine.register_flow(name, &asl::substitute(flow, &names).unwrap()).await.unwrap();
+    }
     app.seed_catalogue().await.unwrap();
     engine.start().await.unwrap();
     app.set_callback_base("http://in-process");
@@ -129,7 +131,7 @@ async fn live(world: &World, story: Story) -> OrderView {
             drop(app.pay(&placed.order_id, PayOrder { method }).await);
         } else if story == Story::CalledOff && has("start") {
             let reason = "changed my mind".into();
-            drop(app.cancel(&placed.order_id, CancelOrder { reason }, Some(revision)).await);
+            drop(app.cancel(&placed.order_id, CancelOrder { reason }, Some(revision), Party::Customer).await);
         } else if has("start") {
             drop(app.kitchen_start(&placed.order_id, revision).await);
         } else if has("ready") {

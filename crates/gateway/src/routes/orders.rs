@@ -1,11 +1,11 @@
 //! Orders: place, look, follow, cancel.
 
-use app::commands::{CancelOrder, ListOrders, PlaceOrder};
+use app::commands::{CancelOrder, ListOrders, PlaceOrder, ResolveOrder};
 use app::views::{OrderPage, OrderView, PlacedOrder};
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::order::OrderStatus;
+use domain::order::{OrderStatus, Party};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,7 +16,17 @@ use crate::http::{
     Action, Caller, Cursor, IdempotencyKey, IfMatch, Json, Opening, Params, Problem, Reply, Segment, Wire, events,
 };
 
-resource![place_order, create_order, list_orders, list_inbox, show_order, follow_order, cancel_order, follow_orders];
+resource![
+    place_order,
+    create_order,
+    list_orders,
+    list_inbox,
+    show_order,
+    follow_order,
+    cancel_order,
+    resolve_order,
+    follow_orders
+];
 
 /// The answer to a placed order.
 #[derive(Serialize, ToSchema)]
@@ -137,7 +147,7 @@ fn page(mut page: OrderPage) -> Reply {
     Reply::ok(&page)
 }
 
-/// How an anonymous customer proves that an order is theirs.
+/// How an anonymous customer proves that an order is theirs. Whoever comes with it sees and does what a customer may.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Tracking {
@@ -147,15 +157,15 @@ pub(crate) struct Tracking {
 
 impl Tracking {
     /// Staff see every order, customers theirs. A token that is there must be right.
-    pub(crate) fn check(&self, gateway: &Gateway, caller: Caller, order_id: &str) -> Result<(), Problem> {
+    pub(crate) fn check(&self, gateway: &Gateway, caller: Caller, order_id: &str) -> Result<Party, Problem> {
         match &self.t {
-            Some(token) if gateway.app.is_tracking_token(order_id, token) => Ok(()),
+            Some(token) if gateway.app.is_tracking_token(order_id, token) => Ok(Party::Customer),
             Some(_) => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 "the tracking link is not that of this order; open the link as it was sent",
             )),
-            None => caller.may(Action::ViewOrders),
+            None => caller.may(Action::ViewOrders).map(|()| Party::Staff),
         }
     }
 }
@@ -173,8 +183,8 @@ async fn show_order(
     Segment(id): Segment<String>,
     Params(tracking): Params<Tracking>,
 ) -> Result<Reply, Problem> {
-    tracking.check(&gateway, caller, &id)?;
-    let order = gateway.app.order(&id).await?;
+    let by = tracking.check(&gateway, caller, &id)?;
+    let order = gateway.app.order_for(&id, by).await?;
     Ok(Reply::ok(&order).revision(order.revision))
 }
 
@@ -196,14 +206,14 @@ async fn follow_order(
     Params(tracking): Params<Tracking>,
     opening: Opening,
 ) -> Result<Response, Problem> {
-    tracking.check(&gateway, caller, &id)?;
+    let by = tracking.check(&gateway, caller, &id)?;
     let follower = gateway.followers.follow(&id);
-    let order = gateway.app.order(&id).await?;
+    let order = gateway.app.order_for(&id, by).await?;
     let seen = opening.last_event_id.unwrap_or(0);
     if follow::is_over(&order) && order.revision <= seen {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(events(opening, |sink| follow::order(gateway.app, order, follower, sink)))
+    Ok(events(opening, |sink| follow::order(gateway.app, order, by, follower, sink)))
 }
 
 /// Follow all orders
@@ -220,6 +230,8 @@ async fn follow_orders(State(gateway): State<Gateway>, caller: Caller, opening: 
 }
 
 /// Cancel an order
+///
+/// With a tracking link it is the customer who cancels: until the kitchen begins. The staff can until the courier has it.
 #[utoipa::path(post, path = "/v1/orders/{id}/cancel", tag = "orders", request_body = CancelOrder,
     params(
         ("id" = String, Path, description = "`ord_...`"),
@@ -241,7 +253,34 @@ async fn cancel_order(
     IfMatch(revision): IfMatch,
     Json(command): Json<CancelOrder>,
 ) -> Result<Reply, Problem> {
-    tracking.check(&gateway, caller, &id)?;
-    let order = gateway.app.cancel(&id, command, Some(revision)).await?;
+    let by = tracking.check(&gateway, caller, &id)?;
+    let order = gateway.app.cancel(&id, command, Some(revision), by).await?;
+    Ok(Reply::ok(&order).revision(order.revision))
+}
+
+/// Say that a person has looked at an order
+///
+/// Takes it out of the inbox; the note stands in its timeline.
+#[utoipa::path(post, path = "/v1/orders/{id}/resolve", tag = "orders", request_body = ResolveOrder,
+    params(
+        ("id" = String, Path, description = "`ord_...`"),
+        ("If-Match" = String, Header, description = "the revision that was seen", example = "\"1\""),
+    ),
+    responses(
+        (status = 200, description = "it is out of the inbox", body = OrderView),
+        (status = 404, description = "there is no such order", body = Wire, content_type = "application/problem+json"),
+        (status = 409, description = "it needs no attention", body = Wire, content_type = "application/problem+json"),
+        (status = 412, description = "it changed since it was read", body = Wire, content_type = "application/problem+json"),
+        (status = 428, description = "`If-Match` is missing", body = Wire, content_type = "application/problem+json"),
+    ))]
+async fn resolve_order(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Segment(id): Segment<String>,
+    IfMatch(revision): IfMatch,
+    Json(command): Json<ResolveOrder>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::Operate)?;
+    let order = gateway.app.resolve(&id, command, revision).await?;
     Ok(Reply::ok(&order).revision(order.revision))
 }

@@ -296,9 +296,8 @@ impl PaymentProvider for Simulator {
     async fn authorise(&self, request: Authorise) -> Result<Intent, ProviderError> {
         let behaviour = match &request.method {
             Method::Pix => Behaviour::Pix,
-            Method::Card { token } => {
-                behaviour::of_token(token).ok_or_else(|| ProviderError::Invalid("there is no such token".into()))?
-            }
+            Method::Card { token } => behaviour::of_token(token)
+                .ok_or(ProviderError::Card { field: "token", problem: "The card is not known. Enter it again." })?,
         };
         let fingerprint = format!("{} {} {}", request.amount, request.currency, behaviour.as_str());
         for _ in 0..MAX_TRIES {
