@@ -7,6 +7,9 @@ pub const MAX_BATCH_OPS: usize = 100;
 /// The most bytes of one batch: what a DynamoDB transaction takes.
 pub const MAX_BATCH_BYTES: usize = 4 << 20;
 
+/// The most bytes of a text key.
+pub const MAX_KEY_BYTES: usize = 512;
+
 /// One operation on one item. Conditions are judged against the state before the batch.
 #[derive(Debug, Clone)]
 pub enum Op {
@@ -193,6 +196,9 @@ impl Batch {
             if self.ops.iter().take(at).any(|other| other.item().1 == key && other.item().0 == table) {
                 return invalid(format!("item `{}[{key}]` stands twice", table.name));
             }
+            if key.text().is_some_and(|text| text.len() > MAX_KEY_BYTES) {
+                return invalid(format!("the key of `{}` is longer than {MAX_KEY_BYTES} bytes", table.name));
+            }
             let unknown = match op {
                 Op::Insert(row) | Op::Put(row) if !table.fits_row(row) => {
                     return invalid(format!("row `{}[{key}]` does not fit the columns", table.name));
@@ -201,7 +207,8 @@ impl Batch {
                     let misfit = |c: &str, v: &Value| {
                         !table.position(c).and_then(|at| table.columns.get(at)).is_some_and(|column| column.fits(v))
                     };
-                    update.set.iter().find(|(c, v)| misfit(c, v)).map(|(c, _)| *c)
+                    let when = update.when.as_ref().filter(|(c, _)| table.position(c).is_none());
+                    when.or_else(|| update.set.iter().find(|(c, v)| misfit(c, v))).map(|(c, _)| *c)
                 }
                 Op::Add(add) => add.amounts.iter().find(|(c, _)| table.position(c).is_none()).map(|(c, _)| *c),
                 Op::Check(_, _, column, _) if table.position(column).is_none() => Some(*column),

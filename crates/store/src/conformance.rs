@@ -103,6 +103,9 @@ async fn check_conditions(store: &dyn Store) {
 
     let check = |value: i64| Op::Check(&ORDERS, 1.into(), "revision", value.into());
     store.commit(batch([check(2), Op::Insert(order(2, "NEW", None, 20))])).await.unwrap();
+    store.commit(Batch::new()).await.unwrap().durable().await.unwrap();
+    store.flush().await.unwrap();
+    store.commit(batch([check(2)])).await.unwrap().durable().await.unwrap();
     let failed = store.commit(batch([check(1), Op::Insert(order(3, "NEW", None, 20))])).await;
     assert!(matches!(failed, Err(CommitError::Conflict { .. })), "check of another value: {failed:?}");
     let mut absent = Batch::new();
@@ -158,6 +161,10 @@ async fn check_limits(store: &dyn Store) {
     let short = Row::new(&STOCK, "x", vec![Value::Int(0)]);
     assert!(invalid(store.commit(batch([Op::Insert(short)])).await), "a missing column");
     assert!(invalid(store.commit(batch([Op::Delete(&STOCK, 1.into())])).await), "a key of another shape");
+    assert!(invalid(store.commit(batch([Op::Delete(&STOCK, "x".repeat(513).as_str().into())])).await), "a long key");
+    let mut typo = Batch::new();
+    typo.update(&STOCK, "tea", vec![("on_hand", 1.into())], Some(("revison", Value::Null)));
+    assert!(invalid(store.commit(typo).await), "a condition on an unknown column");
     let large = order(1, "NEW", None, 1).with(&[("body", "x".repeat(5 << 20).into())]);
     assert!(invalid(store.commit(batch([Op::Insert(large)])).await), "a batch of 5 MiB");
     assert!(matches!(store.get(&STOCK, &1.into()).await, Err(ReadError::Invalid(_))));

@@ -22,6 +22,14 @@ pub fn next() -> i64 {
     }
 }
 
+/// Makes sure that all identifiers from here on are greater than one that is stored: the clock may have been set back.
+/// One from more than a day ahead is no identifier of ours and is left out of account.
+pub fn advance_past(id: i64) {
+    if id < floor(crate::clock::now_ms() + 86_400_000) {
+        LAST.fetch_max(id, Ordering::Relaxed);
+    }
+}
+
 /// The instant inside an identifier, in milliseconds since the epoch.
 #[must_use]
 pub fn time_ms(id: i64) -> i64 {

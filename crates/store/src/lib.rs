@@ -23,7 +23,7 @@ mod row;
 mod schema;
 pub mod sqlite;
 
-pub use batch::{Add, Batch, Insert, MAX_BATCH_BYTES, MAX_BATCH_OPS, Op, Update};
+pub use batch::{Add, Batch, Insert, MAX_BATCH_BYTES, MAX_BATCH_OPS, MAX_KEY_BYTES, Op, Update};
 pub use error::{BoxError, CommitError, OpenError, ReadError};
 pub use port::{MAX_PAGE, Page, Query, Receipt, Store};
 pub use row::{Key, Row, Value};

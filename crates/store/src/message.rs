@@ -46,7 +46,7 @@ pub struct TaskResult {
     /// The token that the task was given.
     pub token: String,
     /// The result of a task that succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub output: Option<serde_json::Value>,
     /// The error name of one that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +54,11 @@ pub struct TaskResult {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+}
+
+/// A value that is there, null included.
+fn there<'d, D: serde::Deserializer<'d>>(value: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde::Deserialize::deserialize(value).map(Some)
 }
 
 /// A message to send: an insert into [`MESSAGES`].

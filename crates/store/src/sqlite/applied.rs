@@ -86,6 +86,9 @@ impl Applied {
                     .unwrap_or(i64::MIN),
                 _ => i64::MAX,
             };
+            if last < i64::MAX {
+                crate::id::advance_past(last);
+            }
             Ok(Rows { table, entries: AHashMap::new(), last })
         };
         let tables = schema.tables.iter().map(rows).collect::<rusqlite::Result<_>>()?;
@@ -211,7 +214,7 @@ impl Applied {
                 _ => self.set(number, op.item().1, row, Stored::Absent),
             }
         }
-        Ok(self.group)
+        Ok(self.last_group())
     }
 
     /// Makes sure that an entry stands for the key, reading the file if nothing else tells what it holds.

@@ -61,6 +61,10 @@ pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, OpenError
     }
     connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(sql)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
+    let mode = connection.pragma_query_value(None, "journal_mode", |r| r.get::<_, String>(0)).map_err(sql)?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(unusable("its file system cannot hold a write-ahead log; put the data on a local disk".into()));
+    }
     configure(&connection).map_err(sql)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB).map_err(sql)?;
     let transaction = connection.transaction().map_err(sql)?;

@@ -19,6 +19,7 @@ mod writer;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ struct Shared {
     closing: Condvar,
     progress: Arc<watch::Sender<Progress>>,
     readers: Readers,
+    /// Asks the writer to finish the checkpoint between two groups, so that the log begins anew.
+    log_is_long: AtomicBool,
 }
 
 impl SqliteStore {
@@ -80,6 +83,7 @@ impl SqliteStore {
             closing: Condvar::new(),
             progress,
             readers: Readers::new(path),
+            log_is_long: AtomicBool::new(false),
         });
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new().name(name.into()).spawn(run).map_err(|e| unusable(e.to_string()))

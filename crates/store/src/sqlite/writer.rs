@@ -1,6 +1,7 @@
 //! The writer thread: one group after the other into the file; and the thread that moves the log into the file.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Statement};
@@ -13,10 +14,8 @@ use crate::{Row, Table};
 const RETRY: Duration = Duration::from_millis(250);
 /// How often the log's size is looked at.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
-/// The log is moved into the file once it is larger than this,
-const CHECKPOINT_BYTES: u64 = 8 << 20;
-/// and cut by the writer itself, which has to wait for it, once it is larger than this.
-const TRUNCATE_BYTES: u64 = 64 << 20;
+/// The log begins anew once it has this many pages: 8 MiB.
+const LOG_PAGES: i64 = 1024;
 
 /// The statements of one table, prepared once.
 struct Statements<'c> {
@@ -67,34 +66,41 @@ impl<'c> Statements<'c> {
     fn write(&mut self, change: &Change) -> rusqlite::Result<()> {
         let Some(row) = &change.row else {
             reader::bind_key(&mut self.delete, 1, &change.key)?;
-            return self.delete.raw_execute().map(drop);
+            let deleted = self.delete.raw_execute()?;
+            return expect_one(deleted, &change.stored);
         };
         match &change.stored {
-            Stored::Absent => write_row(&mut self.insert, row, |_| true),
-            Stored::Unknown => write_row(&mut self.replace, row, |_| true),
+            Stored::Absent => write_row(&mut self.insert, row, |_| true).map(drop),
+            Stored::Unknown => write_row(&mut self.replace, row, |_| true).map(drop),
             Stored::Row(old) => {
                 let differs = |at: &usize| row.values().get(*at) != old.values().get(*at);
                 let touches_index = self.indexed.iter().enumerate().any(|(at, indexed)| *indexed && differs(&at));
-                match &mut self.update_plain {
+                let updated = match &mut self.update_plain {
                     Some(plain) if !touches_index => {
                         let indexed = &self.indexed;
                         write_row(plain, row, |at| indexed.get(at) == Some(&false))
                     }
                     _ => write_row(&mut self.update, row, |_| true),
-                }
+                };
+                expect_one(updated?, &change.stored)
             }
         }
     }
 }
 
-fn write_row(statement: &mut Statement<'_>, row: &Row, chosen: impl Fn(usize) -> bool) -> rusqlite::Result<()> {
+/// A row that we know to be there is there, unless somebody else wrote into the file: then what is in memory is wrong.
+fn expect_one(rows: usize, stored: &Stored) -> rusqlite::Result<()> {
+    if rows == 1 || !matches!(stored, Stored::Row(_)) { Ok(()) } else { Err(rusqlite::Error::QueryReturnedNoRows) }
+}
+
+fn write_row(statement: &mut Statement<'_>, row: &Row, chosen: impl Fn(usize) -> bool) -> rusqlite::Result<usize> {
     let first = reader::bind_key(statement, 1, row.key())?;
     for (at, value) in row.values().iter().enumerate() {
         if chosen(at) {
             reader::bind(statement, first + at, value)?;
         }
     }
-    statement.raw_execute().map(drop)
+    statement.raw_execute()
 }
 
 /// As [`run`]; a panic in it is a store that gives up, so that nobody waits for it in vain.
@@ -131,9 +137,9 @@ fn run(shared: &Shared, connection: &Connection, tables: &[&'static Table]) {
         }
         shared.progress.send_modify(|progress| progress.durable = group);
         shared.applied.lock().written(group, changes.len());
-        if log_bytes(shared) > TRUNCATE_BYTES {
-            // Busy readers may keep it from being cut; the next group tries again.
-            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if shared.log_is_long.swap(false, Ordering::Relaxed) {
+            // Most of it is in the file already; with the rest there as well, the next group begins the log anew.
+            let _ = checkpoint(connection, "PASSIVE");
         }
     }
 }
@@ -147,6 +153,7 @@ fn write_until_done(
     changes: &[Change],
 ) -> bool {
     let mut stalled = false;
+    let since = std::time::Instant::now();
     loop {
         let Err(e) = write_group(connection, statements, changes) else {
             if stalled {
@@ -162,9 +169,13 @@ fn write_until_done(
         // After a failed rollback the connection has none open: either way the next attempt begins anew.
         let _ = connection.execute_batch("ROLLBACK");
         let mut applied = shared.applied.lock();
-        if !waits || applied.is_stopping() {
+        if !waits || (applied.is_stopping() && since.elapsed() > super::BEHIND_LIMIT) {
             drop(applied);
-            fail(shared, &e.to_string());
+            let problem = match e {
+                rusqlite::Error::QueryReturnedNoRows => "somebody else has written into the file".to_owned(),
+                e => e.to_string(),
+            };
+            fail(shared, &problem);
             return false;
         }
         if !stalled {
@@ -197,19 +208,23 @@ fn fail(shared: &Shared, problem: &str) {
     shared.progress.send_modify(|progress| progress.failed = Some(Arc::from(problem)));
 }
 
-fn log_bytes(shared: &Shared) -> u64 {
-    let mut name = shared.path.as_os_str().to_owned();
-    name.push("-wal");
-    std::fs::metadata(name).map_or(0, |m| m.len())
+/// Moves the log into the file as far as readers allow; answers its pages and how many of them are in the file.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<(i64, i64)> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |r| Ok((r.get(1)?, r.get(2)?)))
 }
 
-/// Moves the log into the file in the background until the store is closed, so that the writer need not.
+/// Moves the log into the file in the background until the store is closed, so that the writer has little left to do.
 pub(super) fn run_checkpoints(shared: &Shared) {
     let connection = match ddl::connect(&shared.path) {
         Ok(connection) => connection,
         Err(e) => return tracing::error!(error = %e, "no checkpoints: the log will grow"),
     };
+    // Whoever reads for long must not make it wait with the file's lock in its hands.
+    if let Err(e) = connection.busy_timeout(Duration::ZERO) {
+        tracing::warn!(error = %e, "checkpoints may wait for readers");
+    }
     let mut seen = u64::MAX;
+    let mut cut = false;
     loop {
         {
             let mut applied = shared.applied.lock();
@@ -221,14 +236,14 @@ pub(super) fn run_checkpoints(shared: &Shared) {
         let groups = shared.progress.borrow().durable;
         let idle = groups == seen;
         seen = groups;
-        let bytes = log_bytes(shared);
-        let mode = match bytes {
-            0 => continue,
-            _ if idle => "TRUNCATE",
-            n if n > CHECKPOINT_BYTES => "PASSIVE",
-            _ => continue,
-        };
+        if idle && cut {
+            continue;
+        }
         // Busy or full: the next round tries again, and the log keeps everything meanwhile.
-        let _ = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()));
+        let Ok((pages, moved)) = checkpoint(&connection, "PASSIVE") else { continue };
+        cut = idle && pages == moved && checkpoint(&connection, "TRUNCATE").is_ok_and(|(pages, _)| pages == 0);
+        if !idle && pages > LOG_PAGES {
+            shared.log_is_long.store(true, Ordering::Relaxed);
+        }
     }
 }
