@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 use crate::data;
 use crate::environment::Environment;
 use crate::error::Failure;
+use crate::formula::Formula;
 use crate::query::Query;
 
 /// A condition on the data.
@@ -16,6 +17,8 @@ pub(crate) enum Condition {
     Any(Vec<Condition>),
     Not(Box<Condition>),
     Test { variable: Query, test: Test },
+    Always(bool),
+    Formula(Box<Formula>),
 }
 
 /// What is asked of one variable.
@@ -96,6 +99,8 @@ impl Condition {
                 Ok(false)
             }
             Condition::Not(part) => part.holds(env).map(|holds| !holds),
+            Condition::Always(holds) => Ok(*holds),
+            Condition::Formula(formula) => formula.evaluate_as(env, "boolean", Value::as_bool),
             Condition::Test { variable, test } => {
                 let found = variable.find(env);
                 if let Test::Present(wanted) = test {
@@ -114,6 +119,7 @@ impl Condition {
         match self {
             Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| part.queries(each)),
             Condition::Not(part) => part.queries(each),
+            Condition::Always(_) | Condition::Formula(_) => {}
             Condition::Test { variable, test } => {
                 each(variable);
                 match test {

@@ -8,15 +8,19 @@ use serde_json::Value;
 use crate::choice::Condition;
 use crate::data::Step;
 use crate::diagnostic::Diagnostic;
+use crate::formula::Formula;
 use crate::query::Query;
 use crate::resource::Resource;
 use crate::template::{Expression, Template};
 
 /// The language in which a definition computes values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum QueryLanguage {
     /// Paths and intrinsic functions.
+    #[default]
     JsonPath,
+    /// Expressions `{% ... %}`.
+    Jsonata,
 }
 
 /// A parsed, validated flow. Share it as `Arc<Definition>`.
@@ -53,6 +57,9 @@ pub(crate) struct State {
     pub(crate) input_path: Selector,
     pub(crate) output_path: Selector,
     pub(crate) assign: Option<Template>,
+    /// `Output` of a JSONata state.
+    pub(crate) output: Option<Template>,
+    pub(crate) language: QueryLanguage,
     pub(crate) next: Next,
     pub(crate) kind: Kind,
 }
@@ -125,6 +132,7 @@ pub(crate) struct Catcher {
     pub(crate) next: usize,
     pub(crate) result_path: ResultPath,
     pub(crate) assign: Option<Template>,
+    pub(crate) output: Option<Template>,
 }
 
 /// A number of seconds, written down or found by a path.
@@ -132,6 +140,7 @@ pub(crate) struct Catcher {
 pub(crate) enum Seconds {
     Fixed(u64),
     Path(Query),
+    Formula(Formula),
 }
 
 #[derive(Debug, Clone)]
@@ -155,6 +164,7 @@ pub(crate) struct Rule {
     pub(crate) condition: Condition,
     pub(crate) next: usize,
     pub(crate) assign: Option<Template>,
+    pub(crate) output: Option<Template>,
 }
 
 #[derive(Debug, Clone)]
@@ -164,6 +174,8 @@ pub(crate) enum Wait {
     /// Nanoseconds since 1970.
     Timestamp(i128),
     TimestampPath(Query),
+    SecondsFormula(Formula),
+    TimestampFormula(Formula),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -177,6 +189,7 @@ pub(crate) struct Fail {
 pub(crate) enum Text {
     Fixed(String),
     Computed(Expression),
+    Formula(Formula),
 }
 
 #[derive(Debug, Clone)]
@@ -193,6 +206,8 @@ pub(crate) struct MapState {
     pub(crate) distributed: bool,
     pub(crate) label: Option<String>,
     pub(crate) items_path: Option<Query>,
+    /// `Items` of a JSONata state.
+    pub(crate) items: Option<Items>,
     pub(crate) item_selector: Option<Template>,
     pub(crate) max_concurrency: Option<Seconds>,
     pub(crate) tolerated_count: Option<Tolerance>,
@@ -205,6 +220,14 @@ pub(crate) struct MapState {
 pub(crate) enum Tolerance {
     Fixed(f64),
     Path(Query),
+    Formula(Formula),
+}
+
+/// `Items`: one expression, or an array that may hold some.
+#[derive(Debug, Clone)]
+pub(crate) enum Items {
+    Formula(Formula),
+    Template(Template),
 }
 
 impl Kind {

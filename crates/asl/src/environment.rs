@@ -15,6 +15,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) execution_input: Option<&'a Value>,
     pub(crate) state_name: &'a str,
     pub(crate) entered_ms: i64,
+    pub(crate) now_ms: i64,
     /// Set for states that can be retried.
     pub(crate) retry_count: Option<u32>,
     pub(crate) task_token: Option<&'a dyn Fn() -> String>,
@@ -24,6 +25,10 @@ pub(crate) struct Facts<'a> {
 /// Everything one expression can see.
 pub(crate) struct Environment<'a> {
     pub(crate) input: &'a Value,
+    /// The result of the state, for `$states.result`.
+    pub(crate) result: Option<&'a Value>,
+    /// The error that was caught, for `$states.errorOutput`.
+    pub(crate) error_output: Option<&'a Value>,
     pub(crate) variables: &'a Variables,
     pub(crate) facts: &'a Facts<'a>,
     /// How many pseudo-random draws the execution has made.
@@ -33,7 +38,17 @@ pub(crate) struct Environment<'a> {
 impl<'a> Environment<'a> {
     /// The same surroundings with another input.
     pub(crate) fn with_input<'b>(&'b self, input: &'b Value) -> Environment<'b> {
-        Environment { input, variables: self.variables, facts: self.facts, draws: self.draws }
+        Environment { input, ..*self }
+    }
+
+    /// The same surroundings with the state's result.
+    pub(crate) fn with_result<'b>(&'b self, result: &'b Value) -> Environment<'b> {
+        Environment { result: Some(result), ..*self }
+    }
+
+    /// The same surroundings with a caught error.
+    pub(crate) fn with_error<'b>(&'b self, error: &'b Value) -> Environment<'b> {
+        Environment { error_output: Some(error), ..*self }
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<&'a Value> {
@@ -43,11 +58,19 @@ impl<'a> Environment<'a> {
     /// The context object, or as much of it as `path` can reach.
     pub(crate) fn context_object(&self, path: &Path) -> Value {
         let mut names = path.leading_names();
-        let (first, second) = (names.next(), names.next());
+        self.context_parts(names.next(), names.next(), true, true)
+    }
+
+    /// The context object, without those parts that can be large unless they are wanted.
+    pub(crate) fn context_for(&self, execution_input: bool, map_item: bool) -> Value {
+        self.context_parts(None, None, execution_input, map_item)
+    }
+
+    fn context_parts(&self, first: Option<&str>, second: Option<&str>, input: bool, item: bool) -> Value {
         let facts = self.facts;
         let mut out = Map::new();
         if wanted(first, "Execution") {
-            out.insert("Execution".into(), facts.execution(second));
+            out.insert("Execution".into(), facts.execution(second, input));
         }
         if wanted(first, "StateMachine") {
             let info = facts.info;
@@ -61,7 +84,8 @@ impl<'a> Environment<'a> {
         {
             out.insert("Task".into(), json!({ "Token": token() }));
         }
-        if wanted(first, "Map")
+        if item
+            && wanted(first, "Map")
             && let Some((index, value)) = facts.item
         {
             let mut item = Map::new();
@@ -87,13 +111,14 @@ fn wanted(asked: Option<&str>, name: &str) -> bool {
 }
 
 impl Facts<'_> {
-    fn execution(&self, field: Option<&str>) -> Value {
+    fn execution(&self, field: Option<&str>, with_input: bool) -> Value {
         let info = self.info;
         let mut out = Map::new();
         if wanted(field, "Id") {
             out.insert("Id".into(), info.id.as_str().into());
         }
-        if wanted(field, "Input")
+        if with_input
+            && wanted(field, "Input")
             && let Some(input) = self.execution_input
         {
             out.insert("Input".into(), input.clone());
@@ -135,4 +160,18 @@ pub(crate) fn random(seed: u64, n: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
+}
+
+/// A version 4 UUID from two random numbers.
+pub(crate) fn uuid(high: u64, low: u64) -> String {
+    let high = (high & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
+    let low = (low & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xFFFF,
+        high & 0xFFFF,
+        low >> 48,
+        low & 0xFFFF_FFFF_FFFF
+    )
 }

@@ -25,6 +25,9 @@ pub const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
 /// More items of a Map failed than it tolerates.
 pub const EXCEED_TOLERATED_FAILURE_THRESHOLD: &str = "States.ExceedToleratedFailureThreshold";
 
+/// A JSONata expression failed, or gave something that its field cannot take.
+pub const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
+
 /// The error names of the language; all others that begin with `States.` are reserved, those of `States.Http.` apart.
 pub const RESERVED: [&str; 16] = [
     ALL,
@@ -40,7 +43,7 @@ pub const RESERVED: [&str; 16] = [
     "States.Permissions",
     "States.ParameterPathFailure",
     "States.BranchFailed",
-    "States.QueryEvaluationError",
+    QUERY_EVALUATION_ERROR,
     "States.ItemReaderFailed",
     "States.ResultWriterFailed",
 ];
@@ -58,6 +61,8 @@ pub struct Failure {
     pub in_state: bool,
     /// A worker, a function or a Fail state reported it; the language itself found nothing wrong.
     pub reported: bool,
+    /// The field whose JSONata failed, such as `Output/total`.
+    pub location: Option<String>,
 }
 
 impl Failure {
@@ -69,6 +74,7 @@ impl Failure {
             heartbeat: false,
             in_state: false,
             reported: true,
+            location: None,
         }
     }
 
@@ -80,6 +86,7 @@ impl Failure {
             heartbeat: false,
             in_state: false,
             reported: false,
+            location: None,
         }
     }
 
@@ -95,7 +102,14 @@ impl Failure {
 
     /// A timeout, which AWS reports without a cause.
     pub(crate) fn timeout(heartbeat: bool) -> Failure {
-        Failure { error: Some(Cow::Borrowed(TIMEOUT)), cause: None, heartbeat, in_state: false, reported: true }
+        Failure {
+            error: Some(Cow::Borrowed(TIMEOUT)),
+            cause: None,
+            heartbeat,
+            in_state: false,
+            reported: true,
+            location: None,
+        }
     }
 
     /// Whether an entry of `ErrorEquals` names this failure.

@@ -136,6 +136,17 @@ pub enum Details {
         /// The cause.
         cause: Option<String>,
     },
+    /// `EvaluationFailed`.
+    EvaluationFailed {
+        /// The state.
+        state: Arc<str>,
+        /// The error name.
+        error: Option<String>,
+        /// The cause.
+        cause: Option<String>,
+        /// The field that was computed, such as `Output/total`.
+        location: Option<String>,
+    },
     /// `MapStateStarted`.
     MapStarted {
         /// How many items there are.
@@ -293,6 +304,14 @@ impl Details {
             }
             Details::TaskFailed { resource, error, cause } => {
                 map = with_failure(integration(resource), error, cause);
+                field_of(kind)
+            }
+            Details::EvaluationFailed { state, error, cause, location } => {
+                map = with_failure(map, error, cause);
+                if let Some(location) = location {
+                    map.insert("location".into(), location.as_str().into());
+                }
+                map.insert("state".into(), (&**state).into());
                 field_of(kind)
             }
             Details::MapStarted { length } => {

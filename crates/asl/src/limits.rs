@@ -32,3 +32,13 @@ pub const SCOPE_DEPTH: usize = 20;
 pub const INLINE_CONCURRENCY: usize = 40;
 /// Most bytes that the branches and items of one execution hold at once.
 pub const LIVE_BYTES: usize = 256 * PAYLOAD_BYTES;
+/// Deepest tree of a JSONata expression.
+pub const EXPRESSION_DEPTH: u32 = 200;
+/// Deepest evaluation of a JSONata expression, recursion of its functions included.
+pub const EXPRESSION_EVALUATION_DEPTH: u32 = 400;
+/// Most steps of one JSONata evaluation, where a node, an item and 64 bytes of text count one each.
+pub const EXPRESSION_STEPS: u64 = 5_000_000;
+/// Most bytes that one JSONata evaluation makes, over all its life.
+pub const EXPRESSION_BYTES: u64 = 64 * 1024 * 1024;
+/// Deepest nesting of what a JSONata expression builds, beside the data that it takes over.
+pub const EXPRESSION_DATA_DEPTH: usize = DATA_DEPTH;

@@ -54,6 +54,11 @@ pub(crate) struct Parser {
     scopes: Vec<Scope>,
     /// Every state's name and where it was first seen.
     names: HashMap<String, String>,
+    /// The language of states that do not name theirs.
+    usual_language: QueryLanguage,
+    /// The language of the state being read, and where that state is.
+    pub(crate) language: QueryLanguage,
+    state_at: String,
 }
 
 /// The names of the states of one scope.
@@ -71,16 +76,7 @@ const TOP_FIELDS: [&str; 6] = ["Comment", "QueryLanguage", "StartAt", "States", 
 
 impl Parser {
     fn top(&mut self, map: &Map<String, Value>) -> Option<Definition> {
-        if let Some(language) = map.get("QueryLanguage") {
-            match language.as_str() {
-                Some("JSONPath") => {}
-                Some("JSONata") => {
-                    self.jsonata("/QueryLanguage");
-                    return None;
-                }
-                _ => self.error("/QueryLanguage", "UNKNOWN_QUERY_LANGUAGE", "write `JSONPath`"),
-            }
-        }
+        self.usual_language = self.query_language(map, "");
         let mut fields = Fields::new(self, map, "");
         fields.only(&TOP_FIELDS, "a definition");
         let comment = fields.comment();
@@ -92,7 +88,7 @@ impl Parser {
         self.scope(map, "", 0)?;
         Some(Definition {
             comment,
-            query_language: QueryLanguage::JsonPath,
+            query_language: self.usual_language,
             timeout_s,
             scopes: std::mem::take(&mut self.scopes),
             warnings: Vec::new(),
@@ -212,12 +208,43 @@ impl Parser {
         self.out.push(Diagnostic::warning(pointer, code, message));
     }
 
-    pub(crate) fn jsonata(&mut self, pointer: &str) {
-        self.error(
-            pointer,
-            "UNSUPPORTED_QUERY_LANGUAGE",
-            "JSONata is not supported yet; write the values as JSONPath and remove `QueryLanguage`",
-        );
+    /// The language that a flow or state names, or else the usual one.
+    fn query_language(&mut self, map: &Map<String, Value>, pointer: &str) -> QueryLanguage {
+        let at = child(pointer, "QueryLanguage");
+        match map.get("QueryLanguage").map(Value::as_str) {
+            None => self.usual_language,
+            Some(Some("JSONata")) => QueryLanguage::Jsonata,
+            Some(Some("JSONPath")) => {
+                if self.usual_language == QueryLanguage::Jsonata {
+                    let message = "a flow in JSONata has no states in JSONPath; name JSONata for single states instead";
+                    self.error(&at, "BAD_QUERY_LANGUAGE", message);
+                }
+                QueryLanguage::JsonPath
+            }
+            Some(_) => {
+                self.error(&at, "UNKNOWN_QUERY_LANGUAGE", "write `JSONPath` or `JSONata`");
+                self.usual_language
+            }
+        }
+    }
+
+    /// How messages call a field of the state being read, such as `Catch[0]/Output`.
+    pub(crate) fn label(&self, pointer: &str) -> String {
+        let inside = pointer.strip_prefix(&self.state_at).unwrap_or(pointer).trim_start_matches('/');
+        let mut out = String::with_capacity(inside.len());
+        for token in inside.split('/') {
+            if !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit()) {
+                out.push('[');
+                out.push_str(token);
+                out.push(']');
+                continue;
+            }
+            if !out.is_empty() {
+                out.push('/');
+            }
+            out.push_str(token);
+        }
+        out
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::definition::{Kind, Reads, Scope, Seconds, Selector, State, Text, Tolerance, Wait};
+use crate::choice::Condition;
+use crate::definition::{Items, Kind, Reads, Scope, Seconds, Selector, State, Text, Tolerance, Wait};
 use crate::diagnostic::{Diagnostic, hint};
+use crate::formula::Formula;
 use crate::query::{Query, Root};
 use crate::template::Template;
 
@@ -12,6 +14,10 @@ pub(crate) fn of(scopes: &[Scope]) -> Reads {
     let mut reads = Reads::default();
     for state in scopes.iter().flat_map(|scope| &scope.states) {
         queries(state, &mut |query| note(query, &mut reads));
+        formulas(state, &mut |formula| {
+            reads.execution_input |= formula.states().execution_input;
+            reads.map_item |= formula.states().map_item;
+        });
     }
     reads
 }
@@ -22,13 +28,21 @@ pub(crate) fn unset_variables(scopes: &[Scope]) -> Vec<Diagnostic> {
     let set: BTreeSet<&str> = states().flat_map(assigns).flat_map(Template::names).collect();
     let mut found = Vec::new();
     for state in states() {
+        let mut unset = |text: &str, name: &str| {
+            let hint = hint(name, set.iter().copied());
+            let message = format!("`{text}` reads the variable `{name}`, which no `Assign` sets{hint}");
+            found.push(Diagnostic::warning(state.pointer.as_str(), "UNSET_VARIABLE", message));
+        };
         queries(state, &mut |query| {
             if let Root::Variable(name) = &query.root
                 && !set.contains(&**name)
             {
-                let hint = hint(name, set.iter().copied());
-                let message = format!("`{}` reads the variable `{name}`, which no `Assign` sets{hint}", query.text);
-                found.push(Diagnostic::warning(state.pointer.as_str(), "UNSET_VARIABLE", message));
+                unset(&query.text, name);
+            }
+        });
+        formulas(state, &mut |formula| {
+            for name in formula.free_variables().filter(|name| !set.contains(name)) {
+                unset(formula.text(), name);
             }
         });
     }
@@ -88,7 +102,7 @@ fn queries<'a>(state: &'a State, each: &mut dyn FnMut(&'a Query)) {
         }
         Kind::Wait(wait) => match &**wait {
             Wait::SecondsPath(query) | Wait::TimestampPath(query) => each(query),
-            Wait::Seconds(_) | Wait::Timestamp(_) => {}
+            Wait::Seconds(_) | Wait::Timestamp(_) | Wait::SecondsFormula(_) | Wait::TimestampFormula(_) => {}
         },
         Kind::Succeed => {}
         Kind::Fail(fail) => {
@@ -119,6 +133,70 @@ fn queries<'a>(state: &'a State, each: &mut dyn FnMut(&'a Query)) {
         for catcher in &outcomes.catch {
             template(&catcher.assign, each);
         }
+    }
+}
+
+/// The JSONata of a state.
+fn formulas<'a>(state: &'a State, each: &mut dyn FnMut(&'a Formula)) {
+    for template in assigns(state).into_iter().chain(&state.output) {
+        template.formulas(each);
+    }
+    let of = |template: &'a Option<Template>, each: &mut dyn FnMut(&'a Formula)| {
+        if let Some(template) = template {
+            template.formulas(each);
+        }
+    };
+    let seconds = |seconds: &'a Option<Seconds>, each: &mut dyn FnMut(&'a Formula)| {
+        if let Some(Seconds::Formula(formula)) = seconds {
+            each(formula);
+        }
+    };
+    match &state.kind {
+        Kind::Task(task) => {
+            of(&task.parameters, each);
+            of(&task.credentials, each);
+            seconds(&task.timeout, each);
+            seconds(&task.heartbeat, each);
+        }
+        Kind::Choice(choice) => {
+            for rule in &choice.rules {
+                if let Condition::Formula(formula) = &rule.condition {
+                    each(formula);
+                }
+                of(&rule.output, each);
+            }
+        }
+        Kind::Wait(wait) => {
+            if let Wait::SecondsFormula(formula) | Wait::TimestampFormula(formula) = &**wait {
+                each(formula);
+            }
+        }
+        Kind::Fail(fail) => {
+            for text in [&fail.error, &fail.cause] {
+                if let Some(Text::Formula(formula)) = text {
+                    each(formula);
+                }
+            }
+        }
+        Kind::Parallel(parallel) => of(&parallel.parameters, each),
+        Kind::Map(map) => {
+            match &map.items {
+                Some(Items::Formula(formula)) => each(formula),
+                Some(Items::Template(template)) => template.formulas(each),
+                None => {}
+            }
+            of(&map.item_selector, each);
+            seconds(&map.max_concurrency, each);
+            for tolerance in [&map.tolerated_count, &map.tolerated_percentage] {
+                if let Some(Tolerance::Formula(formula)) = tolerance {
+                    each(formula);
+                }
+            }
+        }
+        Kind::Pass(_) | Kind::Succeed => {}
+    }
+    for catcher in state.kind.outcomes().map(|outcomes| outcomes.catch.as_slice()).unwrap_or_default() {
+        of(&catcher.output, each);
     }
 }
 

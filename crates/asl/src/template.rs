@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::data;
 use crate::environment::Environment;
 use crate::error::{DATA_LIMIT_EXCEEDED, Failure};
+use crate::formula::{self, Formula};
 use crate::intrinsic::Call;
 use crate::limits;
 use crate::path::{Error, Syntax};
@@ -26,6 +27,7 @@ pub(crate) enum Template {
     Object(Vec<(Box<str>, Template)>),
     Array(Vec<Template>),
     Computed(Box<Computed>),
+    Formula(Box<Formula>),
 }
 
 /// One computed value and the name of its field, for messages.
@@ -104,6 +106,59 @@ impl Template {
         }
     }
 
+    /// Compiles JSON in which strings `{% ... %}` are computed; `field` is how messages call the place.
+    pub(crate) fn parse_formulas(
+        value: &Value,
+        pointer: &str,
+        field: &str,
+        problem: &mut dyn FnMut(String, String),
+    ) -> Template {
+        match value {
+            Value::Object(map) => {
+                let fields: Vec<_> = map
+                    .iter()
+                    .map(|(key, item)| {
+                        let place = crate::diagnostic::child(pointer, key);
+                        let template = Template::parse_formulas(item, &place, &format!("{field}/{key}"), problem);
+                        (Box::from(key.as_str()), template)
+                    })
+                    .collect();
+                match fields.iter().all(|(_, template)| matches!(template, Template::Constant(_))) {
+                    true => Template::Constant(value.clone()),
+                    false => Template::Object(fields),
+                }
+            }
+            Value::Array(items) => {
+                let parts: Vec<_> = items
+                    .iter()
+                    .enumerate()
+                    .map(|(n, item)| {
+                        Template::parse_formulas(item, &format!("{pointer}/{n}"), &format!("{field}[{n}]"), problem)
+                    })
+                    .collect();
+                match parts.iter().all(|template| matches!(template, Template::Constant(_))) {
+                    true => Template::Constant(value.clone()),
+                    false => Template::Array(parts),
+                }
+            }
+            Value::String(text) => match formula::body(text) {
+                Ok(None) => Template::Constant(value.clone()),
+                Ok(Some(body)) => match Formula::parse(body, field) {
+                    Ok(formula) => Template::Formula(Box::new(formula)),
+                    Err(message) => {
+                        problem(pointer.to_owned(), message);
+                        Template::Constant(Value::Null)
+                    }
+                },
+                Err(message) => {
+                    problem(pointer.to_owned(), format!("`{text}` {message}"));
+                    Template::Constant(Value::Null)
+                }
+            },
+            other => Template::Constant(other.clone()),
+        }
+    }
+
     /// Computes the value.
     pub(crate) fn evaluate(&self, env: &Environment<'_>) -> Result<Value, Failure> {
         let mut copied = 0;
@@ -128,6 +183,11 @@ impl Template {
                 budget.spend(&value)?;
                 Ok(value.into_owned())
             }
+            Template::Formula(formula) => {
+                let value = formula.evaluate(env)?;
+                budget.spend(&value)?;
+                Ok(value)
+            }
         }
     }
 
@@ -143,10 +203,22 @@ impl Template {
     /// The queries in this template.
     pub(crate) fn queries<'a>(&'a self, each: &mut dyn FnMut(&'a Query)) {
         match self {
-            Template::Constant(_) => {}
+            Template::Constant(_) | Template::Formula(_) => {}
             Template::Object(fields) => fields.iter().for_each(|(_, template)| template.queries(each)),
             Template::Array(items) => items.iter().for_each(|template| template.queries(each)),
             Template::Computed(computed) => computed.expression.queries(each),
+        }
+    }
+}
+
+impl Template {
+    /// The formulas in this template.
+    pub(crate) fn formulas<'a>(&'a self, each: &mut dyn FnMut(&'a Formula)) {
+        match self {
+            Template::Constant(_) | Template::Computed(_) => {}
+            Template::Object(fields) => fields.iter().for_each(|(_, template)| template.formulas(each)),
+            Template::Array(items) => items.iter().for_each(|template| template.formulas(each)),
+            Template::Formula(formula) => each(formula),
         }
     }
 }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
-use sha2::Digest as _;
 
 use crate::data;
-use crate::environment::Environment;
+use crate::digest;
+use crate::environment::{self, Environment};
 use crate::limits;
 
 /// Most characters that the encoding and hashing functions take.
@@ -136,7 +136,7 @@ pub(super) fn call(function: Function, arguments: Arguments<'_>, env: &Environme
             let text = given.string()?;
             if text.trim().is_empty() { Value::Null } else { string_to_json(&text)? }
         }
-        Function::Uuid => Value::String(uuid(env.draw(), env.draw())),
+        Function::Uuid => Value::String(environment::uuid(env.draw(), env.draw())),
     })
 }
 
@@ -308,22 +308,9 @@ fn hash(value: &Value, algorithm: &str) -> Result<Value, String> {
     if text.chars().nth(TEXT_CHARS).is_some() {
         return Err(format!("the data is longer than {TEXT_CHARS} characters"));
     }
-    let digest: Vec<u8> = match algorithm {
-        "MD5" => md5::Md5::digest(text.as_bytes()).to_vec(),
-        "SHA-1" => sha1::Sha1::digest(text.as_bytes()).to_vec(),
-        "SHA-256" => sha2::Sha256::digest(text.as_bytes()).to_vec(),
-        "SHA-384" => sha2::Sha384::digest(text.as_bytes()).to_vec(),
-        "SHA-512" => sha2::Sha512::digest(text.as_bytes()).to_vec(),
-        other => {
-            return Err(format!("there is no algorithm `{other}`; there are MD5, SHA-1, SHA-256, SHA-384, SHA-512"));
-        }
-    };
-    let mut hex = String::with_capacity(digest.len() * 2);
-    for byte in digest {
-        for nibble in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-    }
+    let hex = digest::hex(text.as_bytes(), algorithm).ok_or_else(|| {
+        format!("there is no algorithm `{algorithm}`; there are MD5, SHA-1, SHA-256, SHA-384, SHA-512")
+    })?;
     Ok(Value::String(hex))
 }
 
@@ -333,7 +320,7 @@ fn math_random(mut given: Given<'_>, env: &Environment<'_>) -> Result<Value, Str
     let span = span.ok_or("the end must be larger than the start")?;
     let drawn = match given.arguments.len() {
         0 => env.draw(),
-        _ => crate::environment::random(u64::from_ne_bytes(given.integer()?.to_ne_bytes()), 0),
+        _ => environment::random(u64::from_ne_bytes(given.integer()?.to_ne_bytes()), 0),
     };
     let offset = i64::try_from(drawn % span).map_err(|_| "the range is too large")?;
     Ok(Value::from(first.saturating_add(offset)))
@@ -346,17 +333,4 @@ fn string_to_json(text: &str) -> Result<Value, String> {
         Ok(value) => Ok(value),
         Err(e) => Err(format!("the text is not JSON: {e}")),
     }
-}
-
-fn uuid(high: u64, low: u64) -> String {
-    let high = (high & 0xFFFF_FFFF_FFFF_0FFF) | 0x4000;
-    let low = (low & 0x3FFF_FFFF_FFFF_FFFF) | 0x8000_0000_0000_0000;
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xFFFF,
-        high & 0xFFFF,
-        low >> 48,
-        low & 0xFFFF_FFFF_FFFF
-    )
 }

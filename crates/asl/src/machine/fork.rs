@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::run::{Run, Step, invalid_path, select, shown};
 use super::thread::{Fork, Item, Phase, Slot, Thread};
 use crate::data::{self, Size};
-use crate::definition::{Kind, MapState, Parallel, Seconds, State, Tolerance};
+use crate::definition::{Items, Kind, MapState, Parallel, QueryLanguage, Seconds, State, Tolerance};
 use crate::environment::Environment;
-use crate::error::{DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure};
+use crate::error::{DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure, QUERY_EVALUATION_ERROR};
 use crate::history::Details;
 use crate::limits;
 
@@ -78,10 +78,11 @@ impl<'a> Run<'a> {
         state: &'a State,
         map: &'a MapState,
     ) -> Result<Step, Failure> {
+        let jsonata = state.language == QueryLanguage::Jsonata;
         let (items, wanted) = self.with_environment(thread, state, None, |env| {
             let input = select(&state.input_path, env)?;
             let env = env.with_input(&input);
-            Ok::<_, Failure>((items(map, &env)?, concurrency(map, &env)?))
+            Ok::<_, Failure>((items(map, jsonata, &env)?, concurrency(map, &env)?))
         })?;
         let length = items.len();
         self.note(thread, "MapStateStarted", || Details::MapStarted { length });
@@ -425,7 +426,27 @@ fn listed(size: Size, length: usize) -> Size {
     Size { bytes: size.bytes.saturating_add(length), depth: size.depth + 1 }
 }
 
-fn items(map: &MapState, env: &Environment<'_>) -> Result<Vec<Value>, Failure> {
+fn items(map: &MapState, jsonata: bool, env: &Environment<'_>) -> Result<Vec<Value>, Failure> {
+    let found = match &map.items {
+        Some(Items::Formula(formula)) => {
+            return match formula.evaluate(env)? {
+                Value::Array(items) => Ok(items),
+                other => Err(formula.unexpected("array", &other)),
+            };
+        }
+        Some(Items::Template(template)) => template.evaluate(env)?,
+        None if jsonata => env.input.clone(),
+        None => Value::Null,
+    };
+    if jsonata {
+        return match found {
+            Value::Array(items) => Ok(items),
+            other => {
+                let cause = format!("Map state input must be an array but was: {other}");
+                Err(Failure::in_state(QUERY_EVALUATION_ERROR, cause))
+            }
+        };
+    }
     let (found, text) = match &map.items_path {
         None => (Cow::Borrowed(env.input), "$"),
         Some(query) => (query.find(env).map_err(|error| invalid_path(query, &error))?, &*query.text),
@@ -440,6 +461,7 @@ fn concurrency(map: &MapState, env: &Environment<'_>) -> Result<u64, Failure> {
     match &map.max_concurrency {
         None => Ok(0),
         Some(Seconds::Fixed(n)) => Ok(*n),
+        Some(Seconds::Formula(formula)) => formula.evaluate_as(env, "number", super::run::whole),
         Some(Seconds::Path(query)) => {
             let value = query.find(env).map_err(|error| invalid_path(query, &error))?;
             value.as_u64().ok_or_else(|| not_valid("MaxConcurrencyPath", "integer", &value, &query.text))
@@ -459,6 +481,9 @@ fn tolerated(map: &MapState, length: usize, env: &Environment<'_>) -> Result<usi
     let count = match &map.tolerated_count {
         None => None,
         Some(Tolerance::Fixed(n)) => Some(*n),
+        Some(Tolerance::Formula(formula)) => {
+            Some(formula.evaluate_as(env, "number", |value| super::run::whole(value).and_then(|_| value.as_f64()))?)
+        }
         Some(Tolerance::Path(query)) => {
             let value = query.find(env).map_err(|error| invalid_path(query, &error))?;
             let count = value.as_u64().and_then(|n| u32::try_from(n).ok());
@@ -469,6 +494,13 @@ fn tolerated(map: &MapState, length: usize, env: &Environment<'_>) -> Result<usi
     let percentage = match &map.tolerated_percentage {
         None => None,
         Some(Tolerance::Fixed(n)) => Some(*n),
+        Some(Tolerance::Formula(formula)) => {
+            let n = formula.evaluate_as(env, "number", Value::as_f64)?;
+            if !(0.0..=100.0).contains(&n) {
+                return Err(formula.invalid("ToleratedFailurePercentage must be between 0 and 100.".into()));
+            }
+            Some(n)
+        }
         Some(Tolerance::Path(query)) => {
             let value = query.find(env).map_err(|error| invalid_path(query, &error))?;
             let n = value.as_f64();

@@ -116,6 +116,7 @@ impl<'a> Run<'a> {
             Kind::Parallel(_) => "ParallelStateEntered",
             Kind::Map(_) => "MapStateEntered",
         };
+        thread.before_event = thread.last_event;
         self.note_with(thread, kind, |thread| Details::StateEntered {
             name: Arc::clone(&state.name),
             input: data::text(&thread.input),
@@ -164,7 +165,7 @@ impl<'a> Run<'a> {
     }
 
     fn choice(&mut self, thread: &mut Thread, state: &'a State, choice: &'a Choice) -> Result<Step, Failure> {
-        let (matched, assigned, input) = self.with_environment(thread, state, None, |env| {
+        let (next, assigned, output) = self.with_environment(thread, state, None, |env| {
             let input = select(&state.input_path, env)?;
             let inner = env.with_input(&input);
             let mut matched = None;
@@ -174,26 +175,27 @@ impl<'a> Run<'a> {
                     break;
                 }
             }
-            let assign = match matched {
-                Some(rule) => rule.assign.as_ref(),
-                None => state.assign.as_ref(),
+            let (assign, output) = match matched {
+                Some(rule) => (rule.assign.as_ref(), rule.output.as_ref()),
+                None => (state.assign.as_ref(), state.output.as_ref()),
             };
-            let assigned = assign.map(|template| template.evaluate(&inner)).transpose()?;
             let next = matched.map(|rule| rule.next).or(choice.default);
+            let assigned = assign.map(|template| template.evaluate(&inner)).transpose()?;
+            let output = output.map(|template| template.evaluate(&inner)).transpose()?;
             let own = match input {
                 Cow::Borrowed(same) if std::ptr::eq(same, env.input) => None,
                 other => Some(other.into_owned()),
             };
-            Ok::<_, Failure>((next, assigned, own))
+            Ok::<_, Failure>((next, assigned, output.or(own)))
         })?;
-        let Some(next) = matched else {
+        let Some(next) = next else {
             return Err(Failure::in_state(
                 error::NO_CHOICE_MATCHED,
                 "Failed to transition out of the state. The state does not point to a next state.".into(),
             ));
         };
-        let size = input.is_none().then_some(thread.size);
-        let output = input.unwrap_or_else(|| std::mem::take(&mut thread.input));
+        let size = output.is_none().then_some(thread.size);
+        let output = output.unwrap_or_else(|| std::mem::take(&mut thread.input));
         self.exit(thread, state, output, size, assigned, crate::definition::Next::State(next))
     }
 
@@ -202,6 +204,21 @@ impl<'a> Run<'a> {
         let at_ms = match wait {
             Wait::Seconds(seconds) => after(now_ms, *seconds),
             Wait::Timestamp(ns) => crate::time::ceil_ms(*ns),
+            Wait::SecondsFormula(formula) => {
+                let seconds = self.with_environment(thread, state, None, |env| {
+                    formula.evaluate_as(env, "number", |value| whole(value).filter(|s| *s <= limits::SECONDS))
+                })?;
+                after(now_ms, seconds)
+            }
+            Wait::TimestampFormula(formula) => {
+                let text = self.with_environment(thread, state, None, |env| {
+                    formula.evaluate_as(env, "string", |value| value.as_str().map(str::to_owned))
+                })?;
+                let instant = crate::time::parse(&text).map(crate::time::ceil_ms);
+                instant.ok_or_else(|| formula.invalid(format!(
+                    "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
+                )))?
+            }
             Wait::SecondsPath(query) => {
                 let seconds = self.with_environment(thread, state, None, |env| {
                     let input = select(&state.input_path, env)?;
@@ -245,11 +262,16 @@ impl<'a> Run<'a> {
         next: crate::definition::Next,
     ) -> Result<Step, Failure> {
         thread.input = data;
-        let assigned = match &state.assign {
-            None => None,
-            Some(template) => Some(self.with_environment(thread, state, None, |env| template.evaluate(env))?),
+        let evaluated = |template: &Option<crate::template::Template>, run: &mut Self, thread: &Thread| {
+            let Some(template) = template else { return Ok(None) };
+            run.with_environment(thread, state, None, |env| template.evaluate(env)).map(Some)
         };
-        let data = std::mem::take(&mut thread.input);
+        let assigned = evaluated(&state.assign, self, thread)?;
+        let output = evaluated(&state.output, self, thread)?;
+        let (data, size) = match output {
+            Some(output) => (output, None),
+            None => (std::mem::take(&mut thread.input), size),
+        };
         self.exit(thread, state, data, size, assigned, next)
     }
 
@@ -272,7 +294,7 @@ impl<'a> Run<'a> {
         evaluate: impl FnOnce(&Environment<'_>) -> R,
     ) -> R {
         let draws = Cell::new(self.machine.draws);
-        let result = self.machine.evaluate(thread, state, task, self.moment, &draws, evaluate);
+        let result = self.machine.evaluate(thread, state, task, self.moment, self.moment.now_ms, &draws, evaluate);
         self.machine.draws = draws.get();
         result
     }
@@ -413,13 +435,15 @@ impl Machine {
         Some(self.timers.remove(at))
     }
 
-    /// See [`Run::with_environment`]; `draws` counts the pseudo-random numbers.
+    /// See [`Run::with_environment`]; `draws` counts the pseudo-random numbers, `now_ms` is what expressions are told.
+    #[expect(clippy::too_many_arguments, reason = "each is a different fact about the surroundings")]
     pub(super) fn evaluate<R>(
         &self,
         thread: &Thread,
         state: &State,
         task: Option<TaskId>,
         moment: &Moment<'_>,
+        now_ms: i64,
         draws: &Cell<u64>,
         evaluate: impl FnOnce(&Environment<'_>) -> R,
     ) -> R {
@@ -430,11 +454,19 @@ impl Machine {
             execution_input: self.input.as_deref(),
             state_name: &state.name,
             entered_ms: thread.entered_ms,
+            now_ms,
             retry_count: matches!(state.kind, Kind::Task(_)).then_some(thread.retry_count),
             task_token: task.is_some().then_some(&token),
             item: thread.item.as_ref().map(|item| (item.index, &item.value)),
         };
-        evaluate(&Environment { input: &thread.input, variables: &thread.variables, facts: &facts, draws })
+        evaluate(&Environment {
+            input: &thread.input,
+            result: None,
+            error_output: None,
+            variables: &thread.variables,
+            facts: &facts,
+            draws,
+        })
     }
 }
 
@@ -469,6 +501,13 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
+/// A number that is whole and not negative.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+    let exact = |n: f64| (n.fract() == 0.0 && (0.0..1e15).contains(&n)).then_some(n as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(exact))
+}
+
 fn seconds_at(field: &str, query: &Query, env: &Environment<'_>) -> Result<u64, Failure> {
     let value = query.find(env).map_err(|_| {
         Failure::runtime(format!("The {field} parameter does not reference an input value: {}", query.text))
@@ -499,6 +538,9 @@ fn text(text: Option<&Text>, field: &str, env: &Environment<'_>) -> Result<Optio
     match text {
         None => Ok(None),
         Some(Text::Fixed(text)) => Ok(Some(text.clone())),
+        Some(Text::Formula(formula)) => {
+            formula.evaluate_as(env, "string", |value| value.as_str().map(|text| Some(text.to_owned())))
+        }
         Some(Text::Computed(expression)) => match &*expression.evaluate(field, env)? {
             Value::String(text) => Ok(Some(text.clone())),
             other => Err(Failure::runtime(format!("The value of {field} must be a string but is {other}"))),

@@ -9,8 +9,8 @@ use super::Purpose;
 use super::run::{Run, Step, select};
 use super::thread::{Phase, Slot, Thread};
 use crate::data::{self, Excess, Size};
-use crate::definition::{Catcher, Kind, Next, ResultPath, Retrier, Selector, State};
-use crate::error::{DATA_LIMIT_EXCEEDED, Failure, RESULT_PATH_MATCH_FAILURE};
+use crate::definition::{Catcher, Kind, Next, QueryLanguage, ResultPath, Retrier, Selector, State};
+use crate::error::{DATA_LIMIT_EXCEEDED, Failure, QUERY_EVALUATION_ERROR, RESULT_PATH_MATCH_FAILURE};
 use crate::history::Details;
 use crate::limits;
 use crate::template::Template;
@@ -50,6 +50,9 @@ impl<'a> Run<'a> {
                 (selected, None)
             }
         };
+        if state.language == QueryLanguage::Jsonata {
+            return self.conclude_formulas(thread, state, result, size);
+        }
         let assigned = match &state.assign {
             None => None,
             Some(template) => {
@@ -57,6 +60,30 @@ impl<'a> Run<'a> {
             }
         };
         let (output, size) = merge(thread, result, size, result_path)?;
+        self.exit(thread, state, output, size, assigned, state.next)
+    }
+
+    /// `Assign` and `Output` of a JSONata state, and on to the next one.
+    fn conclude_formulas(
+        &mut self,
+        thread: &mut Thread,
+        state: &'a State,
+        result: Value,
+        size: Option<Size>,
+    ) -> Result<Step, Failure> {
+        if state.assign.is_none() && state.output.is_none() {
+            return self.exit(thread, state, result, size, None, state.next);
+        }
+        let (assigned, output) = self.with_environment(thread, state, None, |env| {
+            let env = env.with_result(&result);
+            let assigned = state.assign.as_ref().map(|template| template.evaluate(&env)).transpose()?;
+            let output = state.output.as_ref().map(|template| template.evaluate(&env)).transpose()?;
+            Ok::<_, Failure>((assigned, output))
+        })?;
+        let (output, size) = match output {
+            Some(output) => (output, None),
+            None => (result, size),
+        };
         self.exit(thread, state, output, size, assigned, state.next)
     }
 
@@ -146,10 +173,17 @@ impl<'a> Run<'a> {
                 "An error occurred while executing the state '{}' (entered at the event id #{}). {cause}",
                 state.name, thread.entered_event
             );
-            failure = Failure { reported: false, ..Failure::new(failure.error.map(Cow::into_owned), Some(cause)) };
+            let location = failure.location;
+            failure =
+                Failure { reported: false, location, ..Failure::new(failure.error.map(Cow::into_owned), Some(cause)) };
+            if failure.error.as_deref() == Some(QUERY_EVALUATION_ERROR) {
+                self.note_evaluation(thread, state, &failure);
+            }
         }
         let Some(outcomes) = state.kind.outcomes() else { return Step::Ended(Err(failure)) };
-        let forked = matches!(thread.phase, Phase::Forked(_));
+        // A Map that cannot compute its items fails as one whose items fail.
+        let forked = matches!(thread.phase, Phase::Forked(_))
+            || (matches!(state.kind, Kind::Map(_)) && failure.error.as_deref() == Some(QUERY_EVALUATION_ERROR));
         if let Some((n, retrier)) = matching_retrier(&outcomes.retry, thread, &failure) {
             self.retry(slot, thread, n, retrier);
             return Step::Blocked;
@@ -167,6 +201,19 @@ impl<'a> Run<'a> {
             },
             None => Step::Ended(Err(failure)),
         }
+    }
+
+    fn note_evaluation(&mut self, thread: &mut Thread, state: &State, failure: &Failure) {
+        // What fails on entering follows what the entering followed.
+        if thread.last_event == thread.entered_event && !matches!(state.kind, Kind::Wait(_)) {
+            thread.last_event = thread.before_event;
+        }
+        self.note(thread, "EvaluationFailed", || Details::EvaluationFailed {
+            state: Arc::clone(&state.name),
+            error: failure.error.as_deref().map(str::to_owned),
+            cause: failure.cause.clone(),
+            location: failure.location.clone(),
+        });
     }
 
     fn retry(&mut self, slot: Slot, thread: &mut Thread, n: usize, retrier: &Retrier) {
@@ -201,6 +248,18 @@ impl<'a> Run<'a> {
         output.insert("Error".into(), text(failure.error.as_deref()));
         output.insert("Cause".into(), text(failure.cause.as_deref()));
         let output = Value::Object(output);
+        if state.language == QueryLanguage::Jsonata {
+            let (assigned, chosen) = self.with_environment(thread, state, None, |env| {
+                let env = env.with_error(&output);
+                let assigned = catcher.assign.as_ref().map(|template| template.evaluate(&env)).transpose()?;
+                let chosen = catcher.output.as_ref().map(|template| template.evaluate(&env)).transpose()?;
+                Ok::<_, Failure>((assigned, chosen))
+            })?;
+            let output = chosen.unwrap_or(output);
+            let size = within_limits(&output, None, &state.name)?;
+            self.resize(thread, size);
+            return Ok(self.leave(thread, state, output, assigned, Next::State(catcher.next)));
+        }
         let assigned = match &catcher.assign {
             None => None,
             Some(template) => {

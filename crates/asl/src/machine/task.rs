@@ -43,6 +43,9 @@ fn prepare(state: &State, task: &Task, env: &Environment<'_>) -> Result<Prepared
 fn seconds_of(seconds: &Seconds, field: &str, env: &Environment<'_>) -> Result<u64, Failure> {
     match seconds {
         Seconds::Fixed(seconds) => Ok(*seconds),
+        Seconds::Formula(formula) => formula.evaluate_as(env, "number", |value| {
+            super::run::whole(value).filter(|seconds| (1..=limits::SECONDS).contains(seconds))
+        }),
         Seconds::Path(query) => {
             let value = query.find(env).map_err(|error| invalid_path(query, &error))?;
             value.as_u64().filter(|seconds| (1..=limits::SECONDS).contains(seconds)).ok_or_else(|| {
@@ -87,8 +90,16 @@ impl<'a> Run<'a> {
         let timeout = deadline_ms.map(|at_ms| self.set_timer(at_ms, slot, Purpose::TaskTimeout(id)));
         let heartbeat = heartbeat_s.map(|seconds| self.set_timer(after(now_ms, seconds), slot, Purpose::Heartbeat(id)));
         self.machine.tasks.push((id, slot));
-        thread.phase =
-            Phase::Task(Attempt { task: id, timeout, heartbeat, deadline_ms, heartbeat_s, draws, started: false });
+        thread.phase = Phase::Task(Attempt {
+            task: id,
+            at_ms: now_ms,
+            timeout,
+            heartbeat,
+            deadline_ms,
+            heartbeat_s,
+            draws,
+            started: false,
+        });
         let path = self.machine.path_at(thread);
         self.commands.push(Command::StartTask(TaskStart {
             task: id,
@@ -257,8 +268,9 @@ impl Machine {
         let state = self.definition.state(thread.scope, thread.state)?;
         let Kind::Task(task) = &state.kind else { return None };
         let draws = Cell::new(attempt.draws);
-        let prepared =
-            self.evaluate(thread, state, Some(attempt.task), moment, &draws, |env| prepare(state, task, env)).ok()?;
+        let prepared = self
+            .evaluate(thread, state, Some(attempt.task), moment, attempt.at_ms, &draws, |env| prepare(state, task, env))
+            .ok()?;
         Some(TaskStart {
             task: attempt.task,
             state: String::from(&*state.name),

@@ -31,6 +31,8 @@ pub(super) struct Thread {
     pub(super) item: Option<Arc<Item>>,
     pub(super) entered_ms: i64,
     pub(super) entered_event: u64,
+    /// The event that the entering followed.
+    pub(super) before_event: u64,
     /// The event that the next one of this thread follows.
     pub(super) last_event: u64,
     /// Retries of the state so far, in all and by retrier.
@@ -56,6 +58,8 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
     pub(super) task: TaskId,
+    /// When its arguments were computed, to compute the same ones again.
+    pub(super) at_ms: i64,
     pub(super) timeout: Option<TimerId>,
     pub(super) heartbeat: Option<TimerId>,
     pub(super) deadline_ms: Option<i64>,
@@ -106,6 +110,7 @@ impl Thread {
             item: None,
             entered_ms: 0,
             entered_event: 0,
+            before_event: 0,
             last_event: 0,
             retry_count: 0,
             retries: Vec::new(),

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::Parser;
-use crate::definition::{ResultPath, Seconds, Selector};
+use crate::definition::{QueryLanguage, ResultPath, Seconds, Selector};
 use crate::diagnostic::{child, hint};
+use crate::formula::{self, Formula};
 use crate::query::{Query, Root};
 use crate::template::{Expression, Template};
 
@@ -17,6 +18,8 @@ pub(super) struct Fields<'p, 'v> {
 
 /// Fields of JSONata states, so that a message can say so.
 const JSONATA_FIELDS: [&str; 4] = ["Arguments", "Condition", "Items", "Output"];
+/// Fields of JSONPath states; so are those that end in `Path`.
+const JSONPATH_FIELDS: [&str; 3] = ["Parameters", "ResultSelector", "Result"];
 
 impl<'p, 'v> Fields<'p, 'v> {
     pub(super) fn new(parser: &'p mut Parser, map: &'v Map<String, Value>, pointer: &'v str) -> Fields<'p, 'v> {
@@ -31,9 +34,16 @@ impl<'p, 'v> Fields<'p, 'v> {
     pub(super) fn only(&mut self, known: &[&str], what: &str) {
         for field in self.map.keys().filter(|field| !known.contains(&field.as_str())) {
             let at = self.at(field);
-            if JSONATA_FIELDS.contains(&field.as_str()) {
-                let message = format!("`{field}` belongs to JSONata, which is not supported yet");
-                self.parser.error(&at, "UNSUPPORTED_QUERY_LANGUAGE", message);
+            let other = match self.parser.language {
+                QueryLanguage::JsonPath if JSONATA_FIELDS.contains(&field.as_str()) => Some("JSONata"),
+                QueryLanguage::Jsonata if JSONPATH_FIELDS.contains(&field.as_str()) || field.ends_with("Path") => {
+                    Some("JSONPath")
+                }
+                _ => None,
+            };
+            if let Some(other) = other {
+                let message = format!("`{field}` belongs to {other}, which is not the language of this state");
+                self.parser.error(&at, "WRONG_QUERY_LANGUAGE", message);
                 continue;
             }
             let hint = hint(field, known.iter().copied());
@@ -182,15 +192,50 @@ impl<'p, 'v> Fields<'p, 'v> {
     pub(super) fn template(&mut self, field: &str) -> Option<Template> {
         let value = self.get(field)?;
         let at = self.at(field);
+        if self.is_jsonata() {
+            let label = self.parser.label(&at);
+            let parser = &mut *self.parser;
+            let problem = &mut |pointer: String, message: String| parser.error(&pointer, "BAD_EXPRESSION", message);
+            return Some(Template::parse_formulas(value, &at, &label, problem));
+        }
         let parser = &mut *self.parser;
         Some(Template::parse(value, &at, &mut |pointer, message| parser.error(&pointer, "BAD_PATH", message)))
+    }
+
+    pub(super) fn is_jsonata(&self) -> bool {
+        self.parser.language == QueryLanguage::Jsonata
+    }
+
+    /// The expression of a field of a JSONata state; `None` if its value is a plain one.
+    pub(super) fn formula(&mut self, field: &str) -> Option<Formula> {
+        if !self.is_jsonata() {
+            return None;
+        }
+        let text = self.get(field)?.as_str()?;
+        let at = self.at(field);
+        let problem = match formula::body(text) {
+            Ok(None) => return None,
+            Ok(Some(body)) => match Formula::parse(body, &self.parser.label(&at)) {
+                Ok(formula) => return Some(formula),
+                Err(message) => message,
+            },
+            Err(message) => format!("`{text}` {message}"),
+        };
+        self.parser.error(&at, "BAD_EXPRESSION", problem);
+        None
+    }
+
+    /// Whether a field of a JSONata state holds an expression, or what looks like one.
+    pub(super) fn is_formula(&self, field: &str) -> bool {
+        let text = self.get(field).and_then(Value::as_str);
+        self.is_jsonata() && text.is_some_and(|text| formula::body(text) != Ok(None))
     }
 
     /// `Assign`: a template that must be an object of variables.
     pub(super) fn assign(&mut self) -> Option<Template> {
         let map = self.object("Assign")?;
         for name in map.keys() {
-            let name = name.strip_suffix(".$").unwrap_or(name);
+            let name = if self.is_jsonata() { name } else { name.strip_suffix(".$").unwrap_or(name) };
             let mut chars = name.chars();
             let well_formed = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
                 && chars.all(|c| c.is_alphanumeric() || c == '_')
@@ -208,9 +253,14 @@ impl<'p, 'v> Fields<'p, 'v> {
 
     /// `field` in seconds, or `fieldPath`.
     pub(super) fn seconds(&mut self, field: &str, least: u64, most: u64) -> Option<Seconds> {
+        if self.is_formula(field) {
+            return self.formula(field).map(Seconds::Formula);
+        }
         let path = format!("{field}Path");
-        self.one_of(&[field, &path]);
-        match self.get(&path) {
+        if !self.is_jsonata() {
+            self.one_of(&[field, &path]);
+        }
+        match self.get(&path).filter(|_| !self.is_jsonata()) {
             Some(_) => self.query(&path).map(Seconds::Path),
             None => self.whole_number(field, least, most).map(Seconds::Fixed),
         }

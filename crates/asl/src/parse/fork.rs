@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::{Names, Parser};
-use crate::definition::{Kind, MapState, Parallel, Tolerance};
+use crate::definition::{Items, Kind, MapState, Parallel, Tolerance};
 use crate::diagnostic::child;
 
 /// Parts of a distributed Map that are still to come.
@@ -22,7 +22,7 @@ impl Parser {
     ) -> Option<Kind> {
         let outcomes = self.outcomes(map, pointer, names);
         let mut fields = Fields::new(self, map, pointer);
-        let parameters = fields.template("Parameters");
+        let parameters = fields.template(if fields.is_jsonata() { "Arguments" } else { "Parameters" });
         if map.get("Branches").is_none() {
             fields.missing("Branches", "holds the branches");
         }
@@ -61,18 +61,24 @@ impl Parser {
             fields.parser.error(&at, "UNSUPPORTED_DISTRIBUTED_MAP", message);
         }
         // `Parameters` is what `ItemSelector` was called before.
-        let selector = fields.one_of(&["ItemSelector", "Parameters"]);
+        let jsonata = fields.is_jsonata();
+        let selector = if jsonata { Some("ItemSelector") } else { fields.one_of(&["ItemSelector", "Parameters"]) };
         let item_selector = selector.and_then(|field| fields.template(field));
-        let items_path = fields.query("ItemsPath").filter(|query| !query.is_input());
+        let items_path = match jsonata {
+            true => None,
+            false => fields.query("ItemsPath").filter(|query| !query.is_input()),
+        };
+        let items = if jsonata { items(&mut fields) } else { None };
         let max_concurrency = fields.seconds("MaxConcurrency", 0, u64::MAX);
         let tolerated_count = tolerance(&mut fields, "ToleratedFailureCount", f64::MAX);
         let tolerated_percentage = tolerance(&mut fields, "ToleratedFailurePercentage", 100.0);
         let label = fields.string("Label").map(str::to_owned);
         if let Some(label) = &label {
-            self.label(label, &child(pointer, "Label"));
+            self.check_label(label, &child(pointer, "Label"));
         }
         let mut fields = Fields::new(self, map, pointer);
-        let Some(processor_field) = fields.one_of(&["ItemProcessor", "Iterator"]) else {
+        let processor_fields: &[&str] = if jsonata { &["ItemProcessor"] } else { &["ItemProcessor", "Iterator"] };
+        let Some(processor_field) = fields.one_of(processor_fields) else {
             fields.missing("ItemProcessor", "holds the states that run for each item");
             return None;
         };
@@ -95,6 +101,7 @@ impl Parser {
             distributed,
             label,
             items_path,
+            items,
             item_selector,
             max_concurrency,
             tolerated_count,
@@ -131,7 +138,7 @@ impl Parser {
         }
     }
 
-    fn label(&mut self, label: &str, at: &str) {
+    fn check_label(&mut self, label: &str, at: &str) {
         if label.is_empty() || label.chars().nth(LABEL_CHARS).is_some() {
             self.error(at, "BAD_LABEL", format!("a label has 1 to {LABEL_CHARS} characters"));
         }
@@ -142,10 +149,30 @@ impl Parser {
     }
 }
 
+/// `Items`: an expression, or an array that may hold expressions.
+fn items(fields: &mut Fields<'_, '_>) -> Option<Items> {
+    if fields.is_formula("Items") {
+        return fields.formula("Items").map(Items::Formula);
+    }
+    match fields.get("Items")? {
+        Value::Array(_) | Value::Object(_) => fields.template("Items").map(Items::Template),
+        _ => {
+            let at = fields.at("Items");
+            fields.parser.error(&at, "WRONG_TYPE", "`Items` must be an array or an expression `{% ... %}`");
+            None
+        }
+    }
+}
+
 fn tolerance(fields: &mut Fields<'_, '_>, field: &str, most: f64) -> Option<Tolerance> {
+    if fields.is_formula(field) {
+        return fields.formula(field).map(Tolerance::Formula);
+    }
     let path = format!("{field}Path");
-    fields.one_of(&[field, &path]);
-    match fields.get(&path) {
+    if !fields.is_jsonata() {
+        fields.one_of(&[field, &path]);
+    }
+    match fields.get(&path).filter(|_| !fields.is_jsonata()) {
         Some(_) => fields.query(&path).map(Tolerance::Path),
         None => fields.number(field, 0.0, most).map(Tolerance::Fixed),
     }

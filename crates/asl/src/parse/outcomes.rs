@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::{Names, Parser};
-use crate::definition::{Catcher, Outcomes, Retrier};
+use crate::definition::{Catcher, Outcomes, ResultPath, Retrier};
 use crate::diagnostic::{child, hint};
 use crate::error::{ALL, RESERVED};
 use crate::limits;
@@ -12,8 +12,10 @@ use crate::limits;
 impl Parser {
     pub(super) fn outcomes(&mut self, map: &Map<String, Value>, pointer: &str, names: &Names<'_>) -> Outcomes {
         let mut fields = Fields::new(self, map, pointer);
-        let result_selector = fields.template("ResultSelector");
-        let result_path = fields.result_path();
+        let (result_selector, result_path) = match fields.is_jsonata() {
+            true => (None, ResultPath::Whole),
+            false => (fields.template("ResultSelector"), fields.result_path()),
+        };
         let retry = fields.array("Retry").map(Vec::as_slice).unwrap_or_default();
         let catch = fields.array("Catch").map(Vec::as_slice).unwrap_or_default();
         let (retry_at, catch_at) = (child(pointer, "Retry"), child(pointer, "Catch"));
@@ -79,8 +81,12 @@ impl Parser {
 
     fn catcher(&mut self, map: &Map<String, Value>, pointer: &str, names: &Names<'_>) -> Option<Catcher> {
         let mut fields = Fields::new(self, map, pointer);
-        fields.only(&["ErrorEquals", "Next", "ResultPath", "Assign", "Comment"], "a catcher");
-        let result_path = fields.result_path();
+        let own = if fields.is_jsonata() { "Output" } else { "ResultPath" };
+        fields.only(&["ErrorEquals", "Next", own, "Assign", "Comment"], "a catcher");
+        let (result_path, output) = match fields.is_jsonata() {
+            true => (ResultPath::Whole, fields.template("Output")),
+            false => (fields.result_path(), None),
+        };
         let assign = fields.assign();
         if map.get("Next").is_none() {
             fields.missing("Next", "names the state that handles the error");
@@ -88,7 +94,7 @@ impl Parser {
         let next = fields.string("Next");
         let errors = self.errors(map, pointer);
         let next = self.target(names, next?, &child(pointer, "Next"))?;
-        Some(Catcher { errors: errors?, next, result_path, assign })
+        Some(Catcher { errors: errors?, next, result_path, assign, output })
     }
 
     fn errors(&mut self, map: &Map<String, Value>, pointer: &str) -> Option<Vec<String>> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::{Names, Parser};
 use crate::choice::{self, Condition, Operand, Relation, Test, Type};
-use crate::definition::{Choice, Kind, Rule};
+use crate::definition::{Choice, Kind, QueryLanguage, Rule};
 use crate::diagnostic::{child, hint};
 
 /// Fields of a rule that are not comparisons.
@@ -45,15 +45,41 @@ impl Parser {
             self.error(pointer, "WRONG_TYPE", "a rule must be an object");
             return None;
         };
-        let condition = self.condition(map, pointer, true);
+        let jsonata = self.language == QueryLanguage::Jsonata;
+        let condition = match jsonata {
+            true => self.formula_condition(map, pointer),
+            false => self.condition(map, pointer, true),
+        };
         let mut fields = Fields::new(self, map, pointer);
         let assign = fields.assign();
+        let output = if jsonata { fields.template("Output") } else { None };
         if map.get("Next").is_none() {
             fields.missing("Next", "names the state that follows when the rule matches");
         }
         let next = fields.string("Next")?;
         let next = self.target(names, next, &child(pointer, "Next"))?;
-        Some(Rule { condition: condition?, next, assign })
+        Some(Rule { condition: condition?, next, assign, output })
+    }
+
+    /// `Condition` of a JSONata rule: an expression, or true or false.
+    fn formula_condition(&mut self, map: &Map<String, Value>, pointer: &str) -> Option<Condition> {
+        let mut fields = Fields::new(self, map, pointer);
+        fields.only(&["Condition", "Next", "Assign", "Output", "Comment"], "a rule");
+        match map.get("Condition") {
+            None => {
+                fields.missing("Condition", "says when the rule matches, as `{% ... %}`");
+                None
+            }
+            Some(Value::Bool(holds)) => Some(Condition::Always(*holds)),
+            Some(_) if fields.is_formula("Condition") => {
+                fields.formula("Condition").map(|formula| Condition::Formula(Box::new(formula)))
+            }
+            Some(_) => {
+                let message = "`Condition` must be an expression `{% ... %}`, true or false";
+                self.error(&child(pointer, "Condition"), "WRONG_TYPE", message);
+                None
+            }
+        }
     }
 
     fn condition(&mut self, map: &Map<String, Value>, pointer: &str, top: bool) -> Option<Condition> {
@@ -93,8 +119,9 @@ impl Parser {
             }
             None => {
                 if map.contains_key("Condition") {
-                    let message = "`Condition` belongs to JSONata, which is not supported yet";
-                    self.error(&child(pointer, "Condition"), "UNSUPPORTED_QUERY_LANGUAGE", message);
+                    let message =
+                        "`Condition` belongs to JSONata; write `Variable`, or name JSONata as `QueryLanguage`";
+                    self.error(&child(pointer, "Condition"), "WRONG_QUERY_LANGUAGE", message);
                 } else {
                     fields.missing("Variable", "or `And`, `Or` or `Not` says what is tested");
                 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::fields::Fields;
 use super::{Names, Parser, shared};
-use crate::definition::{Fail, Kind, Next, Pass, State, Task, Text, Wait};
+use crate::definition::{Fail, Kind, Next, Pass, QueryLanguage, ResultPath, Selector, State, Task, Text, Wait};
 use crate::diagnostic::{child, hint};
 use crate::limits;
 use crate::resource::Resource;
@@ -59,6 +59,40 @@ fn own_fields(kind: &str) -> (&'static [&'static [&'static str]], &'static [&'st
     }
 }
 
+/// The fields that a type has in JSONata.
+fn own_jsonata_fields(kind: &str) -> (&'static [&'static [&'static str]], &'static [&'static str]) {
+    match kind {
+        "Pass" => (&[&COMMON, &ONWARD], &["Output"]),
+        "Task" => (
+            &[&COMMON, &ONWARD],
+            &["Output", "Arguments", "Retry", "Catch", "Resource", "TimeoutSeconds", "HeartbeatSeconds", "Credentials"],
+        ),
+        "Choice" => (&[&COMMON], &["Choices", "Default", "Assign", "Output"]),
+        "Wait" => (&[&COMMON, &ONWARD], &["Seconds", "Timestamp", "Output"]),
+        "Succeed" => (&[&COMMON], &["Output"]),
+        "Fail" => (&[&COMMON], &["Error", "Cause"]),
+        "Parallel" => (&[&COMMON, &ONWARD], &["Output", "Arguments", "Retry", "Catch", "Branches"]),
+        _ => (
+            &[&COMMON, &ONWARD],
+            &[
+                "Output",
+                "Retry",
+                "Catch",
+                "Items",
+                "ItemProcessor",
+                "ItemSelector",
+                "MaxConcurrency",
+                "ToleratedFailureCount",
+                "ToleratedFailurePercentage",
+                "ItemReader",
+                "ItemBatcher",
+                "ResultWriter",
+                "Label",
+            ],
+        ),
+    }
+}
+
 impl Parser {
     /// Parses one state; `None` once its type or shape is unknown.
     pub(super) fn state(
@@ -74,25 +108,43 @@ impl Parser {
             return None;
         };
         let kind = self.kind(map, pointer)?;
-        match map.get("QueryLanguage").map(Value::as_str) {
-            None | Some(Some("JSONPath")) => {}
-            Some(Some("JSONata")) => {
-                self.jsonata(&child(pointer, "QueryLanguage"));
-                return None;
-            }
-            Some(_) => self.error(&child(pointer, "QueryLanguage"), "UNKNOWN_QUERY_LANGUAGE", "write `JSONPath`"),
-        }
-        let (groups, own) = own_fields(kind);
+        let language = self.query_language(map, pointer);
+        // The states inside have their own.
+        let around = (self.language, std::mem::replace(&mut self.state_at, pointer.to_owned()));
+        self.language = language;
+        let state = self.state_in(language, kind, name, map, pointer, names, depth);
+        (self.language, self.state_at) = around;
+        state
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a different fact about one state")]
+    fn state_in(
+        &mut self,
+        language: QueryLanguage,
+        kind: &str,
+        name: &str,
+        map: &Map<String, Value>,
+        pointer: &str,
+        names: &Names<'_>,
+        depth: usize,
+    ) -> Option<State> {
+        let jsonata = language == QueryLanguage::Jsonata;
+        let (groups, own) = if jsonata { own_jsonata_fields(kind) } else { own_fields(kind) };
         let known: Vec<&str> = groups.iter().copied().flatten().chain(own).copied().collect();
         let mut fields = Fields::new(self, map, pointer);
         fields.only(&known, &format!("a {kind} state"));
         let comment = fields.comment();
-        let input_path = fields.selector("InputPath");
-        let output_path = fields.selector("OutputPath");
+        let (input_path, output_path, output) = match jsonata {
+            true => (Selector::Whole, Selector::Whole, fields.template("Output")),
+            false => (fields.selector("InputPath"), fields.selector("OutputPath"), None),
+        };
         let assign = fields.assign();
         let next = self.next(map, pointer, kind, names);
         let mut fields = Fields::new(self, map, pointer);
         let kind = match kind {
+            "Pass" if jsonata => {
+                Some(Kind::Pass(Box::new(Pass { result: None, parameters: None, result_path: ResultPath::Whole })))
+            }
             "Pass" => Some(Kind::Pass(Box::new(Pass {
                 result: map.get("Result").cloned(),
                 parameters: fields.template("Parameters"),
@@ -113,6 +165,8 @@ impl Parser {
             input_path,
             output_path,
             assign,
+            output,
+            language,
             next: next?,
             kind,
         })
@@ -168,7 +222,7 @@ impl Parser {
     fn task(&mut self, map: &Map<String, Value>, pointer: &str, names: &Names<'_>) -> Option<Kind> {
         let outcomes = self.outcomes(map, pointer, names);
         let mut fields = Fields::new(self, map, pointer);
-        let parameters = fields.template("Parameters");
+        let parameters = fields.template(if fields.is_jsonata() { "Arguments" } else { "Parameters" });
         let credentials = fields.template("Credentials");
         let timeout = fields.seconds("TimeoutSeconds", 1, limits::SECONDS);
         let heartbeat = fields.seconds("HeartbeatSeconds", 1, limits::SECONDS);
@@ -192,11 +246,15 @@ impl Parser {
             }
         };
         if resource.waits_for_token() && !reads_token(map) {
-            let at = fields.at("Parameters");
+            let (field, cure) = match fields.is_jsonata() {
+                true => ("Arguments", r#""TaskToken": "{% $states.context.Task.Token %}""#),
+                false => ("Parameters", r#""TaskToken.$": "$$.Task.Token""#),
+            };
+            let at = fields.at(field);
             fields.parser.warning(
                 &at,
                 "TOKEN_NOT_PASSED",
-                "nothing passes the task token on, so nobody can report the result; add `\"TaskToken.$\": \"$$.Task.Token\"`",
+                format!("nothing passes the task token on, so nobody can report the result; add `{cure}`"),
             );
         }
         Some(Kind::Task(Box::new(Task {
@@ -211,21 +269,13 @@ impl Parser {
 
     fn wait(&mut self, map: &Map<String, Value>, pointer: &str) -> Option<Kind> {
         let mut fields = Fields::new(self, map, pointer);
+        if fields.is_jsonata() {
+            return fields.formula_wait();
+        }
         let wait = match fields.one_of(&["Seconds", "SecondsPath", "Timestamp", "TimestampPath"]) {
             Some("Seconds") => Wait::Seconds(fields.whole_number("Seconds", 0, limits::SECONDS)?),
             Some("SecondsPath") => Wait::SecondsPath(fields.query("SecondsPath")?),
-            Some("Timestamp") => {
-                let text = fields.string("Timestamp")?;
-                match crate::time::parse(text) {
-                    Some(instant) => Wait::Timestamp(instant),
-                    None => {
-                        let at = fields.at("Timestamp");
-                        let message = format!("`{text}` is not an RFC 3339 time such as `2030-01-31T12:00:00Z`");
-                        fields.parser.error(&at, "BAD_TIMESTAMP", message);
-                        return None;
-                    }
-                }
-            }
+            Some("Timestamp") => Wait::Timestamp(fields.timestamp("Timestamp")?),
             Some(_) => Wait::TimestampPath(fields.query("TimestampPath")?),
             None => {
                 fields.missing("Seconds", "or `SecondsPath`, `Timestamp` or `TimestampPath` says how long to wait");
@@ -236,11 +286,41 @@ impl Parser {
     }
 }
 
+impl Fields<'_, '_> {
+    fn formula_wait(&mut self) -> Option<Kind> {
+        let wait = match self.one_of(&["Seconds", "Timestamp"]) {
+            Some("Seconds") if self.is_formula("Seconds") => Wait::SecondsFormula(self.formula("Seconds")?),
+            Some("Seconds") => Wait::Seconds(self.whole_number("Seconds", 0, limits::SECONDS)?),
+            Some(_) if self.is_formula("Timestamp") => Wait::TimestampFormula(self.formula("Timestamp")?),
+            Some(_) => Wait::Timestamp(self.timestamp("Timestamp")?),
+            None => {
+                self.missing("Seconds", "or `Timestamp` says how long to wait");
+                return None;
+            }
+        };
+        Some(Kind::Wait(Box::new(wait)))
+    }
+
+    fn timestamp(&mut self, field: &str) -> Option<i128> {
+        let text = self.string(field)?;
+        let instant = crate::time::parse(text);
+        if instant.is_none() {
+            let at = self.at(field);
+            let message = format!("`{text}` is not an RFC 3339 time such as `2030-01-31T12:00:00Z`");
+            self.parser.error(&at, "BAD_TIMESTAMP", message);
+        }
+        instant
+    }
+}
+
 fn fail(mut fields: Fields<'_, '_>) -> Fail {
     let mut text = |field: &str| {
+        if fields.is_formula(field) {
+            return fields.formula(field).map(Text::Formula);
+        }
         let path = format!("{field}Path");
         fields.one_of(&[field, &path]);
-        match fields.get(&path) {
+        match fields.get(&path).filter(|_| !fields.is_jsonata()) {
             Some(_) => fields.expression(&path).map(Text::Computed),
             None => fields.string(field).map(|text| Text::Fixed(text.into())),
         }
@@ -250,5 +330,6 @@ fn fail(mut fields: Fields<'_, '_>) -> Fail {
 
 /// Whether any parameter can hold the task token.
 fn reads_token(map: &Map<String, Value>) -> bool {
-    map.get("Parameters").is_some_and(|parameters| parameters.to_string().contains("$$"))
+    let holds = |field: &str, text: &str| map.get(field).is_some_and(|value| value.to_string().contains(text));
+    holds("Parameters", "$$") || holds("Arguments", "$states")
 }

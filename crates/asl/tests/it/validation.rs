@@ -40,7 +40,11 @@ fn flows() {
         "UNKNOWN_FIELD /Stats\nWRONG_TYPE /TimeoutSeconds\nUNKNOWN_VERSION /Version",
         "did you mean `States`?",
     );
-    check(r#"{"QueryLanguage": "JSONata"}"#, "UNSUPPORTED_QUERY_LANGUAGE /QueryLanguage", "not supported yet");
+    check(
+        r#"{"QueryLanguage": "XPath", "StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#,
+        "UNKNOWN_QUERY_LANGUAGE /QueryLanguage",
+        "`JSONata`",
+    );
     check(
         r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}}"#,
         "NO_TERMINAL_STATE ",
@@ -73,11 +77,7 @@ fn states() {
         "UNKNOWN_FIELD /States/S/ResultsPath",
         "`ResultPath`",
     );
-    check(
-        &one(r#""Type": "Pass", "End": true, "Output": 1"#),
-        "UNSUPPORTED_QUERY_LANGUAGE /States/S/Output",
-        "JSONata",
-    );
+    check(&one(r#""Type": "Pass", "End": true, "Output": 1"#), "WRONG_QUERY_LANGUAGE /States/S/Output", "JSONata");
     check(
         &one(
             r#""Type": "Pass", "End": true, "InputPath": "a", "ResultPath": "$.a[*]", "Parameters": {"a.$": "$.[", "b.$": 1}"#,
@@ -193,7 +193,7 @@ fn choices_and_forks() {
         "MISPLACED_FIELD /States/S/Choices/0/And/0/Next",
         "",
     );
-    check(&choice(r#""Condition": "{% true %}""#), "UNSUPPORTED_QUERY_LANGUAGE /States/S/Choices/0/Condition", "");
+    check(&choice(r#""Condition": "{% true %}""#), "WRONG_QUERY_LANGUAGE /States/S/Choices/0/Condition", "");
     check(
         &choice(r#""Not": {"Variable": "$.a", "StringMatches": "a\\b"}"#),
         "BAD_PATTERN /States/S/Choices/0/Not/StringMatches",
