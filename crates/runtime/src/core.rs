@@ -30,7 +30,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { concurrency: 512, resting: 4096, account: "000000000000".into(), region: "local".into() }
+        Config { concurrency: 512, resting: 4096, account: "000000000000".into(), region: "us-east-1".into() }
     }
 }
 
@@ -50,6 +50,8 @@ pub(crate) struct Core {
     /// Wakes the clock: something is due earlier than it sleeps.
     pub(crate) wake: Notify,
     pub(crate) sleeps_until: AtomicI64,
+    /// Wakes the workers that wait for tasks of activities.
+    pub(crate) fetchers: Notify,
     pub(crate) started: AtomicU64,
     pub(crate) finished: AtomicU64,
 }
@@ -58,6 +60,7 @@ impl Core {
     /// Hears of what a commit did to messages, and sets to work what may be done now.
     pub(crate) fn note(self: &Arc<Core>, traffic: Traffic) {
         let now_ms = store::clock::now_ms();
+        let for_workers = traffic.reaches(crate::activities::QUEUE);
         let (work, next) = {
             let mut queues = self.queues.lock();
             queues.note(traffic, now_ms);
@@ -65,6 +68,9 @@ impl Core {
         };
         if next.is_some_and(|at| at < self.sleeps_until.load(Ordering::Relaxed)) {
             self.wake.notify_one();
+        }
+        if for_workers {
+            self.fetchers.notify_waiters();
         }
         self.set_to(work);
     }

@@ -27,6 +27,10 @@ const MAX_CONFLICTS: u32 = 20;
 const FIRST_PAUSE_MS: i64 = 1_000;
 /// How long to wait before the store is tried again.
 const STORE_PAUSE: Duration = Duration::from_millis(100);
+/// No message to an execution is larger than this.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// The most characters kept of why a message failed.
+const MAX_REASON: usize = 1_000;
 /// How long the clock sleeps at most.
 const LONGEST_SLEEP_MS: i64 = 1_000;
 /// The most messages of one loading.
@@ -38,6 +42,11 @@ const LOAD_PAGE: usize = 500;
 pub(crate) struct Timer {
     pub(crate) execution: i64,
     pub(crate) timer: asl::TimerId,
+}
+
+/// Why a message failed, for people.
+fn reason(failure: &Failure) -> String {
+    failure.to_string().chars().take(MAX_REASON).collect()
 }
 
 impl Core {
@@ -64,6 +73,9 @@ impl Core {
             serde_json::from_str(item.body()).map_err(|e| Failure::new("InvalidMessage", e.to_string()))
         }
         match queue {
+            START_FLOW if item.body().len() > MAX_BODY_BYTES => {
+                Err(Failure::new("InvalidMessage", "the input is larger than 262,144 bytes"))
+            }
             START_FLOW => {
                 let start: StartFlow = parse(item)?;
                 let flow = self.flows.latest(&start.flow).ok_or_else(|| {
@@ -94,6 +106,8 @@ impl Core {
     /// Runs until the runtime is dropped: wakes what is due and loads what will be.
     pub(crate) async fn run_clock(self: Arc<Core>) {
         loop {
+            // Whatever is set from here on wakes the clock, until it knows how long to sleep.
+            self.sleeps_until.store(i64::MAX, Ordering::Relaxed);
             let now_ms = clock::now_ms();
             let (work, next, loads) = {
                 let mut queues = self.queues.lock();
@@ -118,30 +132,26 @@ impl Core {
 
     /// Loads the messages of a queue that become visible after `from` and until `to`.
     async fn load(self: Arc<Core>, queue: &str, from: i64, to: i64) {
-        let loaded = self.read_messages(queue, from, to).await;
-        let (rows, mark) = match loaded {
-            Ok((rows, true)) => (rows, Some(to)),
-            Ok((rows, false)) => {
-                let last = rows.last().and_then(|row| row.int("visible_at")).unwrap_or(from);
-                let mark = (from > i64::MIN).then_some(last.saturating_sub(1).max(from));
-                (rows, mark)
-            }
+        let (rows, mark) = match self.read_messages(queue, from, to).await {
+            Ok((rows, None)) => (rows, Some(to)),
+            Ok((rows, Some(last))) => (rows, (from > i64::MIN).then_some(last.saturating_sub(1).max(from))),
             Err(e) => {
                 tracing::warn!(queue, error = %e, "messages could not be loaded; trying again");
+                tokio::time::sleep(Duration::from_millis(LONGEST_SLEEP_MS.unsigned_abs())).await;
                 (Vec::new(), (from > i64::MIN).then_some(from))
             }
         };
         let work = {
             let mut queues = self.queues.lock();
-            queues.loaded(queue, &rows, mark, clock::now_ms());
+            queues.loaded(queue, rows, mark, clock::now_ms());
             queues.work()
         };
         self.wake.notify_one();
         self.set_to(work);
     }
 
-    /// The messages, and whether these are all.
-    async fn read_messages(&self, queue: &str, from: i64, to: i64) -> Result<(Vec<Row>, bool), store::BoxError> {
+    /// The messages; and if these are not all, when the last of them becomes visible.
+    async fn read_messages(&self, queue: &str, from: i64, to: i64) -> Result<(Vec<Row>, Option<i64>), store::BoxError> {
         // A query sees what is durable: what was applied before the load began shall be in it.
         self.store.flush().await?;
         let lower = if from == i64::MIN { Bound::Unbounded } else { Bound::Excluded(Value::Int(from)) };
@@ -151,6 +161,7 @@ impl Core {
         let mut after = None;
         loop {
             let page = self.store.query(query.clone().after(after)).await?;
+            let last = page.rows.last().and_then(|row| row.int("visible_at"));
             for row in page.rows {
                 let known = row.key().int().is_some_and(|id| self.queues.lock().knows(id));
                 // It may have been handled, moved or put off since it became durable.
@@ -163,10 +174,10 @@ impl Core {
             }
             after = page.next;
             if after.is_none() {
-                return Ok((rows, true));
+                return Ok((rows, None));
             }
             if rows.len() >= MAX_LOAD {
-                return Ok((rows, false));
+                return Ok((rows, last));
             }
         }
     }
@@ -175,16 +186,14 @@ impl Core {
         let Some(consumer) = self.consumers.get(queue).cloned() else {
             return self.queues.lock().put_off(item.id, clock::now_ms() + FIRST_PAUSE_MS);
         };
+        if item.receives() >= MAX_RECEIVES {
+            // It was received so often and never came back: it may have ended the process each time.
+            let cause = "its last receive was never answered";
+            return self.bury(queue, &item, &Failure::new("NeverAnswered", cause)).await;
+        }
         let receives = item.receives().saturating_add(1);
-        let row = item.row.with(&[("receives", i64::from(receives).into())]);
-        let item = Item { id: item.id, row };
         // The receive is counted before the handling, so that a message that kills the process is dead after three.
-        self.commit_until_done(|| {
-            let mut batch = Batch::new();
-            batch.put(item.row.clone());
-            batch
-        })
-        .await;
+        let Some(item) = self.change_message(&item, &[("receives", i64::from(receives).into())]).await else { return };
         let failure = match self.handle_message(&item, receives, &*consumer).await {
             Ok(()) => return,
             Err(failure) => failure,
@@ -194,23 +203,20 @@ impl Core {
             return self.bury(queue, &item, &failure).await;
         }
         let at = clock::now_ms() + FIRST_PAUSE_MS * i64::from(receives);
-        let put_off = item.row.with(&[("visible_at", at.into()), ("error", failure.to_string().into())]);
-        self.commit_until_done(|| {
-            let mut batch = Batch::new();
-            batch.put(put_off.clone());
-            batch
-        })
-        .await;
-        self.queues.lock().put_off(item.id, at);
-        self.wake.notify_one();
+        let set = [("visible_at", at.into()), ("error", reason(&failure).into())];
+        if self.change_message(&item, &set).await.is_some() {
+            self.queues.lock().put_off(item.id, at);
+            self.wake.notify_one();
+        }
     }
 
     async fn handle_message(&self, item: &Item, receives: u32, consumer: &dyn QueueHandler) -> Result<(), Failure> {
         let body = serde_json::from_str(item.body()).map_err(|e| Failure::new("InvalidMessage", e.to_string()))?;
         let mut message = Received { id: item.id, body, receives, now_ms: clock::now_ms() };
         for _ in 0..MAX_CONFLICTS {
-            if consumer.reaches_out() {
-                // All that it builds on, what it read anew after a conflict included.
+            if consumer.reaches_out() || receives > 1 {
+                // All that it builds on, what it read anew after a conflict included; and the count of a message that may
+                // have ended the process before.
                 self.store.flush().await.map_err(|e| Failure::new("StoreUnavailable", e.to_string()))?;
             }
             let limit = consumer.limit();
@@ -236,15 +242,28 @@ impl Core {
     /// Moves a message to the dead-letter queue of its queue, with the reason.
     async fn bury(self: &Arc<Core>, queue: &str, item: &Item, failure: &Failure) {
         tracing::error!(queue, message = item.id, error = failure.error, "a message is dead");
-        let reason: String = failure.to_string().chars().take(1_000).collect();
-        let set = [("queue", format!("{queue}{DEAD}").into()), ("error", reason.into())];
-        let row = item.row.with(&set);
-        self.commit_until_done(|| {
+        let set = [("queue", format!("{queue}{DEAD}").into()), ("error", reason(failure).into())];
+        self.change_message(item, &set).await;
+    }
+
+    /// Sets columns of a message if it is as it was when it was received; `None` if somebody else deleted, moved or
+    /// received it meanwhile: then it is theirs. Waits while the store is unavailable.
+    async fn change_message(&self, item: &Item, set: &[(&'static str, Value)]) -> Option<Item> {
+        loop {
             let mut batch = Batch::new();
-            batch.put(row.clone());
-            batch
-        })
-        .await;
+            let when = Some(("receives", item.row.value("receives").clone()));
+            batch.update(&MESSAGES, item.id, set.to_vec(), when);
+            match self.store.commit(batch).await {
+                Ok(_) => return Some(Item { id: item.id, row: item.row.with(set) }),
+                Err(CommitError::Unavailable(e)) => tracing::debug!(error = %e, "waiting for the store"),
+                Err(e) => {
+                    tracing::debug!(message = item.id, error = %e, "a message is somebody else's now");
+                    self.queues.lock().forget(item.id);
+                    return None;
+                }
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
     }
 
     /// Commits a batch without conditions, waiting for as long as the store is unavailable.
@@ -253,7 +272,7 @@ impl Core {
             match self.store.commit(batch()).await {
                 Ok(_) => return,
                 Err(e @ CommitError::Unavailable(_)) => tracing::debug!(error = %e, "waiting for the store"),
-                Err(e) => tracing::error!(error = %e, "a batch without conditions was refused; trying again"),
+                Err(e) => return tracing::error!(error = %e, "a batch without conditions was refused"),
             }
             tokio::time::sleep(STORE_PAUSE).await;
         }

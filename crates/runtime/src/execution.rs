@@ -13,13 +13,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use asl::{Applied, Command, Event, ExecutionInfo, Machine, Moment, NoHistory, Outcome, TaskId, TaskStart, TimerId};
-use futures::StreamExt as _;
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use store::message::{MESSAGES, Message};
 use store::{Batch, BoxError, CommitError, Key, MAX_BATCH_OPS, Receipt, Row, Store, Value, clock};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::core::Core;
 use crate::dispatch::{TIMERS, Timer};
@@ -31,18 +31,22 @@ use crate::task::{Failure, TaskAnswer, caught};
 
 /// A segment of the journal that is not durable yet is extended up to this size instead of beginning another.
 const MAX_SEGMENT_BYTES: usize = 16 << 10;
+/// No record of a result is larger than this; the limit of a payload, 262,144 bytes, is the machine's to judge.
+const MAX_RECORD_BYTES: usize = 1 << 20;
 /// A draft is committed once its records are larger than this.
 const MAX_DRAFT_BYTES: usize = 1 << 20;
+/// How long a function may take if its state has no shorter timeout: as long as a Lambda function.
+const TASK_LIMIT: Duration = Duration::from_secs(900);
 /// How long to wait before the store is tried again.
 const STORE_PAUSE: Duration = Duration::from_millis(100);
 /// The most arrivals taken in before the next commit.
 const MAX_ARRIVALS: usize = 32;
 /// How often a function is called anew because its changes conflicted with another writer's.
-const MAX_CONFLICTS: u32 = 20;
+pub(crate) const MAX_CONFLICTS: u32 = 20;
 /// How long an execution or the store is left alone before the next attempt.
 const PAUSE_MS: i64 = 1_000;
 /// The node in `owner`; there is one as long as the store is embedded.
-const NODE: i64 = 1;
+pub(crate) const NODE: i64 = 1;
 
 /// What wakes an execution.
 pub(crate) enum Incoming {
@@ -50,14 +54,26 @@ pub(crate) enum Incoming {
     Start { flow: Arc<Flow>, name: String, input: serde_json::Value },
     /// Something happened.
     Event(Event),
+    /// Something happened, and whoever says so wants to know whether it mattered.
+    Asked { event: Event, reply: oneshot::Sender<Heard> },
     /// The process was restarted while it was at work.
     Resume,
+}
+
+/// What became of an event.
+pub(crate) enum Heard {
+    /// It is in the journal, durable with this receipt.
+    Changed(Receipt),
+    /// It changed nothing.
+    Stale,
 }
 
 /// What has arrived for an execution at work, each with the message that brought it.
 #[derive(Default)]
 pub(crate) struct Mailbox {
     arrivals: Mutex<VecDeque<(Incoming, Option<i64>)>>,
+    /// Messages whose events are applied and not yet committed.
+    taken: Mutex<Vec<i64>>,
     notify: Notify,
 }
 
@@ -81,9 +97,15 @@ pub(crate) struct Live {
 }
 
 impl Live {
+    /// Whether it has ended, and its row does not say so: it was over with its start.
+    fn is_unsettled(&self) -> bool {
+        let running = |row: &Row| row.text("status") == Some(status(None));
+        self.machine.outcome().is_some() && self.row.as_ref().is_some_and(running)
+    }
+
     fn note(&mut self, event: &Event) {
         match event {
-            Event::TaskSubmitted { task, .. } => self.submitted.push(*task),
+            Event::TaskSubmitted { task, .. } | Event::TaskStarted { task, .. } => self.submitted.push(*task),
             Event::TimerFired { timer } => drop(self.timers.remove(timer)),
             Event::TaskSucceeded { task, .. } | Event::TaskFailed { task, .. } | Event::TaskTimedOut { task } => {
                 self.submitted.retain(|other| other != task);
@@ -103,27 +125,48 @@ struct Draft {
 }
 
 impl Draft {
+    /// Notes a message to delete. A timer that is cancelled may have fired by now: then it is the same message again.
+    fn finish(&mut self, message: i64) {
+        if !self.done.contains(&message) {
+            self.done.push(message);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.records.is_empty() && self.done.is_empty() && self.timers.is_empty()
     }
 }
 
-type Finished = (TaskStart, Result<TaskAnswer, Failure>);
+/// A task, how often it was called before because of conflicts, and what became of it.
+type Finished = (TaskStart, u32, Result<TaskAnswer, Failure>);
 type Running = FuturesUnordered<Abortable<Pin<Box<dyn Future<Output = Finished> + Send>>>>;
 
 /// An execution and what it does at the moment.
 struct Work {
     live: Live,
+    mailbox: Arc<Mailbox>,
     draft: Draft,
     starts: Vec<TaskStart>,
     running: Running,
     aborts: HashMap<TaskId, AbortHandle>,
+    /// Tasks that the machine no longer wants. They are ended once that is committed: a conflict may want them back.
+    cancelled: Vec<TaskId>,
+    /// Whoever waits for the commit of the draft.
+    replies: Vec<oneshot::Sender<Heard>>,
 }
 
 impl Work {
+    fn end_cancelled(&mut self) {
+        for task in self.cancelled.drain(..) {
+            if let Some(abort) = self.aborts.remove(&task) {
+                abort.abort();
+            }
+        }
+    }
+
     /// Whether something goes on that a restart would have to take up again.
     fn is_busy(&self) -> bool {
-        !self.running.is_empty() || !self.starts.is_empty()
+        self.live.machine.outcome().is_none() && (!self.running.is_empty() || !self.starts.is_empty())
     }
 }
 
@@ -134,6 +177,22 @@ enum Stuck {
     Read(#[source] BoxError),
     #[error("its journal is damaged: {0}")]
     Damaged(String),
+    #[error("its journal was refused")]
+    Refused(#[source] CommitError),
+    /// It was started before; the second start is a repetition.
+    #[error("there is an execution of its id")]
+    Exists,
+    #[error("the engine panicked; the log tells where")]
+    Panicked,
+}
+
+impl From<CommitError> for Stuck {
+    fn from(error: CommitError) -> Stuck {
+        match error {
+            CommitError::Conflict { table, .. } if table == EXECUTIONS.name => Stuck::Exists,
+            other => Stuck::Refused(other),
+        }
+    }
 }
 
 impl Core {
@@ -160,32 +219,44 @@ impl Core {
     async fn run(self: Arc<Core>, id: i64, mailbox: &Arc<Mailbox>) {
         // The semaphore is never closed.
         let _place = self.places.acquire().await;
-        if let Err(stuck) = self.work(id, mailbox).await {
-            tracing::error!(execution = id, error = %stuck, "an execution cannot go on; it is tried again");
-            let arrivals: VecDeque<(Incoming, Option<i64>)> = {
-                let mut active = self.active.lock();
-                active.remove(&id);
-                std::mem::take(&mut *mailbox.arrivals.lock())
-            };
-            let at = clock::now_ms() + PAUSE_MS;
-            let mut resume = false;
-            {
-                let mut queues = self.queues.lock();
-                for (_, message) in arrivals {
-                    match message {
-                        Some(message) => queues.put_off(message, at),
-                        None => resume = true,
-                    }
+        let worked = std::panic::AssertUnwindSafe(self.work(id, mailbox)).catch_unwind().await;
+        let Err(stuck) = worked.unwrap_or(Err(Stuck::Panicked)) else { return };
+        let (arrivals, taken) = {
+            let mut active = self.active.lock();
+            active.remove(&id);
+            (std::mem::take(&mut *mailbox.arrivals.lock()), std::mem::take(&mut *mailbox.taken.lock()))
+        };
+        let messages: Vec<i64> = taken.into_iter().chain(arrivals.iter().filter_map(|(_, message)| *message)).collect();
+        if matches!(stuck, Stuck::Exists) {
+            return self.delete_messages(&messages).await;
+        }
+        tracing::error!(execution = id, error = ?stuck, "an execution cannot go on; it is tried again");
+        let at = clock::now_ms() + PAUSE_MS;
+        {
+            let mut queues = self.queues.lock();
+            for message in messages {
+                queues.put_off(message, at);
+            }
+        }
+        self.wake.notify_one();
+        let core = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(PAUSE_MS.unsigned_abs())).await;
+            // Whatever it was at; for one that is not there or has nothing under way this does nothing.
+            core.deliver(id, Incoming::Resume, None);
+        });
+    }
+
+    async fn delete_messages(&self, messages: &[i64]) {
+        for some in messages.chunks(MAX_BATCH_OPS) {
+            self.commit_until_done(|| {
+                let mut batch = Batch::new();
+                for message in some {
+                    batch.delete(&MESSAGES, *message);
                 }
-            }
-            self.wake.notify_one();
-            if resume {
-                let core = self.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(PAUSE_MS.unsigned_abs())).await;
-                    core.deliver(id, Incoming::Resume, None);
-                });
-            }
+                batch
+            })
+            .await;
         }
     }
 
@@ -198,25 +269,35 @@ impl Core {
                 None => self.load_live(id).await?,
             },
         };
-        let Some(live) = live.filter(|live| live.machine.outcome().is_none()) else {
+        let Some(live) = live.filter(|live| live.machine.outcome().is_none() || live.is_unsettled()) else {
             return self.discard(id, mailbox).await;
         };
+        if live.is_unsettled() {
+            self.finished.fetch_add(1, Ordering::Relaxed);
+        }
         let mut work = Work {
             live,
+            mailbox: mailbox.clone(),
             draft: Draft::default(),
             starts: Vec::new(),
             running: FuturesUnordered::new(),
             aborts: HashMap::new(),
+            cancelled: Vec::new(),
+            replies: Vec::new(),
         };
         loop {
             self.take_in(&mut work, mailbox);
-            self.start_tasks(&mut work).await;
+            if work.draft.records.len() > MAX_DRAFT_BYTES {
+                self.commit_draft(&mut work).await?;
+            }
+            work.end_cancelled();
+            self.start_tasks(&mut work).await?;
             if !work.running.is_empty() {
                 tokio::select! {
                     biased;
                     finished = work.running.next() => {
-                        if let Some(Ok((start, result))) = finished {
-                            self.finish_task(&mut work, start, result).await;
+                        if let Some(Ok((start, tries, result))) = finished {
+                            self.finish_task(&mut work, start, tries, result).await?;
                         }
                     }
                     () = mailbox.notify.notified() => {}
@@ -226,7 +307,7 @@ impl Core {
             if !work.starts.is_empty() {
                 continue;
             }
-            self.commit_draft(&mut work).await;
+            self.commit_draft(&mut work).await?;
             let mut active = self.active.lock();
             if mailbox.arrivals.lock().is_empty() {
                 // In this order, under the lock: whoever wakes it next finds it rested.
@@ -260,12 +341,11 @@ impl Core {
     }
 
     pub(crate) fn info(&self, id: i64, flow: &Flow, name: &str) -> ExecutionInfo {
-        let (region, account) = (&self.config.region, &self.config.account);
         ExecutionInfo {
-            id: format!("arn:aws:states:{region}:{account}:execution:{}:{name}", flow.name),
+            id: self.execution_arn(&flow.name, name),
             name: name.to_owned(),
-            role_arn: format!("arn:aws:iam::{account}:role/comanda"),
-            state_machine_id: format!("arn:aws:states:{region}:{account}:stateMachine:{}", flow.name),
+            role_arn: flow.role_arn.clone().unwrap_or_else(|| self.own_role_arn()),
+            state_machine_id: self.machine_arn(&flow.name),
             state_machine_name: flow.name.clone(),
             seed: id.unsigned_abs(),
             ..ExecutionInfo::default()
@@ -333,6 +413,9 @@ impl Core {
                     let moment = Moment { now_ms: at_ms, task_token: &token };
                     live.machine.apply(event, &moment, &mut commands, &mut NoHistory);
                     commands.clear();
+                    if live.machine.outcome().is_some() && live.stopped_at.is_none() {
+                        live.stopped_at = Some(at_ms);
+                    }
                 }
             }
         }
@@ -351,10 +434,18 @@ impl Core {
                     self.started.fetch_add(1, Ordering::Relaxed);
                     self.apply(work, Event::Started { input });
                 }
-                Incoming::Event(event) => self.apply(work, event),
+                Incoming::Event(event) => drop(self.apply(work, event)),
+                Incoming::Asked { event, reply } => match self.apply(work, event) {
+                    Applied::Changed => work.replies.push(reply),
+                    // An error means that nobody waits any more.
+                    Applied::Stale => drop(reply.send(Heard::Stale)),
+                },
                 Incoming::Resume => self.resume(work),
             }
-            work.draft.done.extend(message);
+            if let Some(message) = message {
+                work.draft.finish(message);
+                mailbox.taken.lock().push(message);
+            }
         }
         // More than fits one commit: come back at once.
         mailbox.notify.notify_one();
@@ -366,7 +457,8 @@ impl Core {
         let token = |task: TaskId| self.tokens.mint(id, task);
         let moment = Moment { now_ms: clock::now_ms(), task_token: &token };
         for start in work.live.machine.pending_tasks(&moment) {
-            if !work.live.submitted.contains(&start.task) && !work.aborts.contains_key(&start.task) {
+            let known = work.aborts.contains_key(&start.task) || work.starts.iter().any(|s| s.task == start.task);
+            if !known && !work.live.submitted.contains(&start.task) {
                 work.starts.push(start);
             }
         }
@@ -384,12 +476,24 @@ impl Core {
     }
 
     /// Applies an event to the machine and notes it in the draft, with what it entails.
-    fn apply(&self, work: &mut Work, event: Event) {
+    fn apply(&self, work: &mut Work, event: Event) -> Applied {
         let now_ms = clock::now_ms();
         let before = work.draft.records.len();
-        let record = Record::Event { at_ms: now_ms, event };
+        let mut record = Record::Event { at_ms: now_ms, event };
         journal::write(&record, &mut work.draft.records);
-        let Record::Event { event, .. } = record else { return };
+        if work.draft.records.len() - before > MAX_RECORD_BYTES
+            && let Record::Event {
+                event: Event::TaskSucceeded { task, .. } | Event::TaskSubmitted { task, .. }, ..
+            } = record
+        {
+            // Far beyond what a payload may be: the journal gets the failure that it is, not the value.
+            let cause = "The result is larger than the service limit of 262144 bytes.";
+            let (error, cause) = (Some("States.DataLimitExceeded".to_owned()), Some(cause.to_owned()));
+            record = Record::Event { at_ms: now_ms, event: Event::TaskFailed { task, error, cause } };
+            work.draft.records.truncate(before);
+            journal::write(&record, &mut work.draft.records);
+        }
+        let Record::Event { event, .. } = record else { return Applied::Stale };
         let mut commands = Vec::new();
         work.live.note(&event);
         let id = work.live.id;
@@ -397,23 +501,21 @@ impl Core {
         let moment = Moment { now_ms, task_token: &token };
         if work.live.machine.apply(event, &moment, &mut commands, &mut NoHistory) == Applied::Stale {
             work.draft.records.truncate(before);
-            return;
+            return Applied::Stale;
         }
         for command in commands {
             match command {
                 Command::StartTask(start) => work.starts.push(start),
                 Command::CancelTask { task } => {
                     work.starts.retain(|start| start.task != task);
-                    if let Some(abort) = work.aborts.remove(&task) {
-                        abort.abort();
-                    }
+                    work.cancelled.push(task);
                 }
                 Command::SetTimer { timer, at_ms } => self.set_timer(work, timer, at_ms),
                 Command::CancelTimer { timer } => {
                     let set = work.draft.timers.iter().position(|(other, _)| *other == timer);
                     match (work.live.timers.remove(&timer), set) {
                         (_, Some(at)) => drop(work.draft.timers.remove(at)),
-                        (Some(message), None) => work.draft.done.push(message),
+                        (Some(message), None) => work.draft.finish(message),
                         (None, None) => {}
                     }
                 }
@@ -424,92 +526,113 @@ impl Core {
                 }
             }
         }
+        Applied::Changed
     }
 
     /// Calls the functions that the machine has asked for.
-    async fn start_tasks(self: &Arc<Core>, work: &mut Work) {
+    async fn start_tasks(&self, work: &mut Work) -> Result<(), Stuck> {
         if work.starts.is_empty() {
-            return;
+            return Ok(());
         }
         let starts = std::mem::take(&mut work.starts);
-        let calls: Vec<(TaskStart, Result<Call, Failure>)> = starts
-            .into_iter()
-            .map(|start| {
-                let call = self.call_of(&work.live.name, &start);
-                (start, call)
-            })
-            .collect();
-        if calls.iter().any(|(_, call)| call.as_ref().is_ok_and(Call::reaches_out)) {
-            work.starts = calls.iter().map(|(start, _)| start.clone()).collect();
-            self.commit_draft(work).await;
+        let call_of = |start: TaskStart| (self.call_of(work.live.id, &work.live.name, &start), start);
+        let calls: Vec<(Result<Call, Failure>, TaskStart)> = starts.into_iter().map(call_of).collect();
+        if calls.iter().any(|(call, _)| call.as_ref().is_ok_and(Call::reaches_out)) {
+            work.starts = calls.iter().map(|(_, start)| start.clone()).collect();
+            self.commit_draft(work).await?;
             work.starts.clear();
         }
-        for (start, call) in calls {
-            let (abort, registration) = AbortHandle::new_pair();
-            work.aborts.insert(start.task, abort);
-            let store = self.store.clone();
-            let future: Pin<Box<dyn Future<Output = Finished> + Send>> = Box::pin(async move {
-                let result = match call {
-                    Ok(call) => run_call(&*store, call).await,
-                    Err(failure) => Err(failure),
-                };
-                (start, result)
-            });
-            work.running.push(Abortable::new(future, registration));
+        for (call, start) in calls {
+            self.launch(work, start, call, 0);
         }
+        Ok(())
+    }
+
+    fn launch(&self, work: &mut Work, start: TaskStart, call: Result<Call, Failure>, tries: u32) {
+        let (abort, registration) = AbortHandle::new_pair();
+        work.aborts.insert(start.task, abort);
+        let store = self.store.clone();
+        let future: Pin<Box<dyn Future<Output = Finished> + Send>> = Box::pin(async move {
+            let result = match call {
+                Ok(call) => run_call(&*store, call).await,
+                Err(failure) => Err(failure),
+            };
+            (start, tries, result)
+        });
+        work.running.push(Abortable::new(future, registration));
     }
 
     /// Applies the result of a task and commits its changes with it.
-    async fn finish_task(self: &Arc<Core>, work: &mut Work, start: TaskStart, result: Result<TaskAnswer, Failure>) {
+    async fn finish_task(
+        &self,
+        work: &mut Work,
+        start: TaskStart,
+        tries: u32,
+        result: Result<TaskAnswer, Failure>,
+    ) -> Result<(), Stuck> {
         work.aborts.remove(&start.task);
-        let mut result = result;
-        for _ in 0..MAX_CONFLICTS {
-            let (event, changes) = match result {
-                Err(failure) => (failed(&start, failure), Batch::new()),
-                Ok(answer) if start.wait_for_token => {
-                    (Event::TaskSubmitted { task: start.task, output: answer.output }, answer.changes)
-                }
-                Ok(answer) => (Event::TaskSucceeded { task: start.task, output: answer.output }, answer.changes),
-            };
-            if changes.is_empty() {
-                self.apply(work, event);
-                if work.draft.records.len() > MAX_DRAFT_BYTES {
-                    self.commit_draft(work).await;
-                }
-                return;
-            }
-            if changes.len() + work.draft.done.len() + 2 > MAX_BATCH_OPS {
-                // No room for the messages that are done with: they and their records go first. The task counts as
-                // not yet begun, so that a crash in between repeats it.
-                work.starts.push(start.clone());
-                self.commit_draft(work).await;
-                work.starts.retain(|other| other.task != start.task);
-            }
-            let draft = work.draft.clone();
-            self.apply(work, event);
-            match self.try_commit(work, &changes).await {
-                Ok(()) => return,
-                Err(e) => {
-                    let records = draft.records.clone();
-                    work.draft = draft;
-                    work.starts.clear();
-                    work.live.stopped_at = None;
-                    while let Err(stuck) = self.replay(&mut work.live, &records).await {
-                        tracing::error!(execution = work.live.id, error = %stuck, "waiting for the journal");
-                        tokio::time::sleep(Duration::from_millis(PAUSE_MS.unsigned_abs())).await;
-                    }
-                    result = match e {
-                        CommitError::Invalid(problem) => Err(Failure::new("States.Runtime", problem)),
-                        _ => match self.call_of(&work.live.name, &start) {
-                            Ok(call) => run_call(&*self.store, call).await,
-                            Err(failure) => Err(failure),
-                        },
-                    };
-                }
-            }
+        let wanted = if start.wait_for_token || is_fetched(&start) {
+            !work.live.submitted.contains(&start.task)
+        } else {
+            work.live.machine.is_pending(start.task)
+        };
+        if !wanted {
+            // Nobody waits for it any more: then its changes must not happen either.
+            return Ok(());
         }
-        let failure = Failure::new("StoreConflict", "its changes conflicted with other writers every time");
+        let (event, changes) = match result {
+            Err(failure) => (Some(failed(&start, failure)), Batch::new()),
+            // A worker fetches it; only then something has happened.
+            Ok(answer) if is_fetched(&start) => (None, answer.changes),
+            Ok(answer) if start.wait_for_token => {
+                (Some(Event::TaskSubmitted { task: start.task, output: answer.output }), answer.changes)
+            }
+            Ok(answer) => (Some(Event::TaskSucceeded { task: start.task, output: answer.output }), answer.changes),
+        };
+        if changes.is_empty() {
+            event.map(|event| self.apply(work, event));
+            if work.draft.records.len() > MAX_DRAFT_BYTES {
+                self.commit_draft(work).await?;
+            }
+            return Ok(());
+        }
+        if changes.len() + work.draft.done.len() + 2 > MAX_BATCH_OPS {
+            // No room for the messages that are done with: they and their records go first. The task counts as not yet
+            // begun, so that a crash in between repeats it.
+            work.starts.push(start.clone());
+            self.commit_draft(work).await?;
+            work.starts.retain(|other| other.task != start.task);
+        }
+        let draft = work.draft.clone();
+        event.map(|event| self.apply(work, event));
+        let error = match self.try_commit(work, &changes).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if matches!(&error, CommitError::Conflict { table, .. } if *table == EXECUTIONS.name) {
+            return Err(Stuck::Exists);
+        }
+        let set: Vec<(TimerId, i64)> = draft.timers.iter().map(|(timer, message)| (*timer, message.id)).collect();
+        let records = draft.records.clone();
+        work.draft = draft;
+        work.starts.clear();
+        work.cancelled.clear();
+        work.live.stopped_at = None;
+        self.replay(&mut work.live, &records).await?;
+        work.live.timers.extend(set);
+        let failure = match error {
+            CommitError::Invalid(problem) => Failure::new("States.Runtime", problem),
+            _ if tries >= MAX_CONFLICTS => {
+                Failure::new("StoreConflict", "its changes conflicted with other writers every time")
+            }
+            _ => {
+                let call = self.call_of(work.live.id, &work.live.name, &start);
+                self.launch(work, start, call, tries + 1);
+                return Ok(());
+            }
+        };
         self.apply(work, failed(&start, failure));
+        Ok(())
     }
 
     /// Commits the changes of a task with the draft, or as much of the draft as fits one batch: its records always, so
@@ -541,17 +664,24 @@ impl Core {
                 }
                 _ => (live.segments, Some(records)),
             };
+            let first = live.row.is_none();
             if let Some(text) = &text {
                 batch.put(Row::new(&JOURNAL, (live.id, segment), vec![Value::from(text.as_str())]));
             }
             let rest = done < work.draft.done.len() || timers < work.draft.timers.len();
-            let busy = rest || work.is_busy();
-            let row = execution_row(live, segment + 1, busy && live.machine.outcome().is_none());
-            if live.row.as_ref() != Some(&row) {
+            let row = execution_row(live, segment + 1, rest || work.is_busy());
+            if first {
+                // A start that is delivered twice must not begin anew.
+                batch.insert(row.clone());
+            } else if live.row.as_ref() != Some(&row) {
                 batch.put(row.clone());
             }
             match self.store.commit(batch).await {
                 Ok(receipt) => {
+                    for reply in work.replies.drain(..) {
+                        // An error means that nobody waits any more.
+                        let _ = reply.send(Heard::Changed(receipt.clone()));
+                    }
                     if let Some(text) = text {
                         work.live.tail = Some((receipt, text));
                     }
@@ -560,10 +690,13 @@ impl Core {
                     work.draft.records.clear();
                     work.draft.done.drain(..done);
                     work.draft.timers.drain(..timers);
+                    if work.draft.done.is_empty() {
+                        work.mailbox.taken.lock().clear();
+                    }
                     return Ok(());
                 }
                 Err(CommitError::Unavailable(e)) => {
-                    tracing::debug!(error = %e, "waiting for the store");
+                    tracing::debug!(execution = work.live.id, error = %e, "waiting for the store");
                     tokio::time::sleep(STORE_PAUSE).await;
                 }
                 Err(e) => return Err(e),
@@ -572,25 +705,34 @@ impl Core {
     }
 
     /// Commits the draft, if there is anything in it or the execution's row is not as it should be.
-    async fn commit_draft(&self, work: &mut Work) {
+    ///
+    /// # Errors
+    /// It was refused: then the machine is ahead of its journal and must be given up.
+    async fn commit_draft(&self, work: &mut Work) -> Result<(), Stuck> {
         loop {
             let owned = work.live.row.as_ref().is_some_and(|row| row.int("owner").is_some());
             if work.draft.is_empty() && owned == work.is_busy() {
-                return;
+                return Ok(());
             }
-            if let Err(e) = self.try_commit(work, &Batch::new()).await {
-                // Nothing in it has a condition, and its size is bounded.
-                tracing::error!(execution = work.live.id, error = %e, "the journal could not be written");
-                return;
-            }
+            self.try_commit(work, &Batch::new()).await?;
         }
     }
 
     /// What arrives for an execution that has ended, or that never was, is done with.
     async fn discard(&self, id: i64, mailbox: &Mailbox) -> Result<(), Stuck> {
         loop {
-            let messages: Vec<i64> =
-                mailbox.arrivals.lock().drain(..).filter_map(|(_, message)| message).take(MAX_BATCH_OPS).collect();
+            let arrivals: Vec<(Incoming, Option<i64>)> = {
+                let mut arrivals = mailbox.arrivals.lock();
+                let most = arrivals.len().min(MAX_BATCH_OPS);
+                arrivals.drain(..most).collect()
+            };
+            let messages: Vec<i64> = arrivals.iter().filter_map(|(_, message)| *message).collect();
+            for (incoming, _) in arrivals {
+                if let Incoming::Asked { reply, .. } = incoming {
+                    // An error means that nobody waits any more.
+                    let _ = reply.send(Heard::Stale);
+                }
+            }
             if messages.is_empty() {
                 let mut active = self.active.lock();
                 if mailbox.arrivals.lock().is_empty() {
@@ -613,14 +755,22 @@ impl Core {
 }
 
 /// Runs a call. What reaches out waits until everything applied so far is durable.
-async fn run_call(store: &dyn Store, call: Call) -> Result<TaskAnswer, Failure> {
+pub(crate) async fn run_call(store: &dyn Store, call: Call) -> Result<TaskAnswer, Failure> {
     if call.reaches_out() {
         store.flush().await.map_err(|e| Failure::new("StoreUnavailable", e.to_string()))?;
     }
-    caught(call.run()).await
+    match tokio::time::timeout(TASK_LIMIT, caught(call.run())).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::new("States.Timeout", format!("the function took longer than {TASK_LIMIT:?}"))),
+    }
 }
 
-fn failed(start: &TaskStart, failure: Failure) -> Event {
+/// Whether a worker fetches the task when it likes.
+fn is_fetched(start: &TaskStart) -> bool {
+    matches!(start.resource.kind, asl::resource::Kind::Activity { .. })
+}
+
+pub(crate) fn failed(start: &TaskStart, failure: Failure) -> Event {
     Event::TaskFailed { task: start.task, error: Some(failure.error), cause: Some(failure.cause) }
 }
 

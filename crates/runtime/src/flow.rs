@@ -21,6 +21,40 @@ pub struct Flow {
     pub name: String,
     /// The parsed definition.
     pub definition: Arc<Definition>,
+    /// The role that its executions show; `None` for the engine's own.
+    pub role_arn: Option<String>,
+}
+
+/// Versions of flows kept in memory; others are read and parsed again.
+const MAX_IN_MEMORY: usize = 4_096;
+
+/// Parses a definition, and refuses what the runtime cannot run.
+///
+/// # Errors
+/// Everything that prevents it from running.
+pub(crate) fn check(text: &str) -> Result<Definition, Vec<Diagnostic>> {
+    let definition = Definition::parse(text)
+        .map_err(|diagnostics| diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>())?;
+    let unsupported: Vec<Diagnostic> = definition
+        .all_states()
+        .filter_map(|state| Some((state.pointer(), state.resource()?)))
+        .filter(|(_, resource)| !resource::supported(&resource.kind, resource.pattern))
+        .map(|(pointer, resource)| {
+            let message = format!("`{}` is not available here; {}", resource.raw, resource::SUPPORTED);
+            Diagnostic::error(format!("{pointer}/Resource"), "UNSUPPORTED_RESOURCE", message)
+        })
+        .collect();
+    if unsupported.is_empty() { Ok(definition) } else { Err(unsupported) }
+}
+
+/// The SHA-256 of a text in hexadecimal digits.
+pub(crate) fn sha256(text: &str) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Why a flow was not registered.
@@ -56,6 +90,27 @@ impl From<ReadError> for FlowError {
     }
 }
 
+/// The row of one version of a flow.
+pub(crate) fn row(
+    id: i64,
+    name: &str,
+    text: &str,
+    role_arn: Option<&str>,
+    revision: Option<&str>,
+    settings: Option<String>,
+) -> Row {
+    let values: Vec<Value> = vec![
+        name.into(),
+        sha256(text).into(),
+        clock::now_ms().into(),
+        text.into(),
+        role_arn.into(),
+        revision.into(),
+        settings.into(),
+    ];
+    Row::new(&FLOWS, id, values)
+}
+
 /// The registry.
 pub(crate) struct Flows {
     store: Arc<dyn Store>,
@@ -71,27 +126,8 @@ impl Flows {
     /// Makes this text the latest version of the flow, storing it if it differs from the one before.
     pub(crate) async fn register(&self, name: &str, text: &str) -> Result<Arc<Flow>, FlowError> {
         let invalid = |diagnostics: Vec<Diagnostic>| FlowError::Invalid { name: name.into(), diagnostics };
-        let definition = Definition::parse(text).map_err(|diagnostics| {
-            invalid(diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect())
-        })?;
-        let unsupported: Vec<Diagnostic> = definition
-            .all_states()
-            .filter_map(|state| Some((state.pointer(), state.resource()?)))
-            .filter(|(_, resource)| !resource::supported(&resource.kind, resource.pattern))
-            .map(|(pointer, resource)| {
-                let message = format!("`{}` is not available here; {}", resource.raw, resource::SUPPORTED);
-                Diagnostic::error(format!("{pointer}/Resource"), "UNSUPPORTED_RESOURCE", message)
-            })
-            .collect();
-        if !unsupported.is_empty() {
-            return Err(invalid(unsupported));
-        }
-        let hash = Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-            use std::fmt::Write as _;
-            // Writing to a `String` cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let definition = check(text).map_err(invalid)?;
+        let hash = sha256(text);
         let versions = self.store.query(Query::index(&FLOWS, "by_name", name).descending().limit(1)).await?;
         let known =
             versions.rows.first().filter(|row| row.text("sha256") == Some(&hash)).and_then(|row| row.key().int());
@@ -99,17 +135,25 @@ impl Flows {
             Some(id) => id,
             None => {
                 let id = id::next();
-                let values: Vec<Value> = vec![name.into(), hash.into(), clock::now_ms().into(), text.into()];
                 let mut batch = Batch::new();
-                batch.insert(Row::new(&FLOWS, id, values));
+                batch.insert(row(id, name, text, None, None, None));
                 self.store.commit(batch).await?.durable().await?;
                 id
             }
         };
-        let flow = Arc::new(Flow { id, name: name.into(), definition: Arc::new(definition) });
-        self.by_id.write().insert(id, flow.clone());
+        let flow = Arc::new(Flow { id, name: name.into(), definition: Arc::new(definition), role_arn: None });
+        self.remember(flow.clone());
         self.latest.write().insert(name.into(), flow.clone());
         Ok(flow)
+    }
+
+    /// Keeps a version in memory.
+    pub(crate) fn remember(&self, flow: Arc<Flow>) {
+        let mut by_id = self.by_id.write();
+        if by_id.len() >= MAX_IN_MEMORY {
+            by_id.clear();
+        }
+        by_id.insert(flow.id, flow);
     }
 
     /// The latest version of a flow.
@@ -128,8 +172,9 @@ impl Flows {
         let text = row.text("definition").unwrap_or_default();
         let definition =
             Definition::parse(text).map_err(|diagnostics| FlowError::Invalid { name: name.clone(), diagnostics })?;
-        let flow = Arc::new(Flow { id, name, definition: Arc::new(definition) });
-        self.by_id.write().insert(id, flow.clone());
+        let role_arn = row.text("role_arn").map(str::to_owned);
+        let flow = Arc::new(Flow { id, name, definition: Arc::new(definition), role_arn });
+        self.remember(flow.clone());
         Ok(Some(flow))
     }
 }

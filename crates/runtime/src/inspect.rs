@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use asl::{HistoryEvent, Machine, Moment, NoHistory, Outcome, TaskId};
 use serde::Serialize;
 use store::message::{MESSAGES, START_FLOW};
-use store::{Batch, BoxError, Key, Query, Row, Value, clock};
+use store::{Batch, BoxError, CommitError, Key, Query, Row, Value, clock};
 
 use crate::core::Core;
 use crate::dispatch::DEAD;
 use crate::execution::status;
 use crate::flow::Flow;
 use crate::journal::{self, Record};
-use crate::queue::QueueFigures;
+use crate::queue::{Item, QueueFigures};
 use crate::tables::EXECUTIONS;
 
 /// The most messages that one call receives or redrives.
@@ -217,9 +217,12 @@ impl Core {
             let set =
                 [("queue", queue.into()), ("receives", 0.into()), ("visible_at", 0.into()), ("error", Value::Null)];
             let mut batch = Batch::new();
-            batch.put(now.with(&set));
-            self.store.commit(batch).await?;
-            moved += 1;
+            batch.update(&MESSAGES, row.key().clone(), set.to_vec(), Some(("queue", now.value("queue").clone())));
+            match self.store.commit(batch).await {
+                Ok(_) => moved += 1,
+                Err(CommitError::Conflict { .. }) => {}
+                Err(e) => return Err(e.into()),
+            }
         }
         self.store.flush().await?;
         Ok(moved)
@@ -227,14 +230,20 @@ impl Core {
 
     /// Takes messages of a queue without a consumer; each is hidden for `visibility_ms`, and dead after three receives.
     pub(crate) async fn receive(
-        &self,
+        self: &Arc<Core>,
         queue: &str,
         most: usize,
         visibility_ms: i64,
     ) -> Result<Vec<MessageView>, BoxError> {
-        let items = self.queues.lock().receive(queue, most.clamp(1, MAX_MESSAGES / 2));
+        let items = self.queues.lock().receive(queue, most.clamp(1, MAX_MESSAGES));
+        let (core, queue) = (self.clone(), queue.to_owned());
+        // In a task of its own: what is taken must be hidden or put back, also if the caller goes away.
+        tokio::spawn(async move { core.hide(&queue, items, visibility_ms).await }).await?
+    }
+
+    async fn hide(&self, queue: &str, items: Vec<Item>, visibility_ms: i64) -> Result<Vec<MessageView>, BoxError> {
         let mut received = Vec::new();
-        let mut batch = Batch::new();
+        let mut failed = None;
         for item in items {
             let receives = i64::from(item.receives()) + 1;
             let dead = receives > i64::from(crate::MAX_RECEIVES);
@@ -242,17 +251,28 @@ impl Core {
             let set = [
                 ("queue", to.into()),
                 ("receives", receives.into()),
-                ("visible_at", clock::now_ms().saturating_add(visibility_ms).into()),
+                ("visible_at", clock::now_ms().saturating_add(visibility_ms.max(1)).into()),
             ];
-            let row = item.row.with(&set);
-            if !dead {
-                received.extend(MessageView::of(&row));
+            let mut batch = Batch::new();
+            let when = Some(("receives", item.row.value("receives").clone()));
+            batch.update(&MESSAGES, item.id, set.to_vec(), when);
+            let result = if failed.is_none() { self.store.commit(batch).await.map(drop) } else { Ok(()) };
+            match result {
+                _ if failed.is_some() => self.queues.lock().put_back(item.id),
+                Ok(()) if !dead => received.extend(MessageView::of(&item.row.with(&set))),
+                Ok(()) => {}
+                // Somebody else deleted or received it meanwhile.
+                Err(CommitError::Conflict { .. }) => self.queues.lock().forget(item.id),
+                Err(e) => {
+                    self.queues.lock().put_back(item.id);
+                    failed = Some(e);
+                }
             }
-            batch.put(row);
         }
-        if !batch.is_empty() {
-            self.store.commit(batch).await?.durable().await?;
+        self.store.flush().await?;
+        match failed {
+            Some(e) if received.is_empty() => Err(e.into()),
+            _ => Ok(received),
         }
-        Ok(received)
     }
 }

@@ -8,18 +8,25 @@
 //! Invariant: an effect and the deletion of the message that caused it are one commit; so is a function's change and the
 //! journal's record of its result. A crash repeats only what was not committed.
 
+mod activities;
+mod api;
+mod callbacks;
 mod core;
 mod dispatch;
 mod execution;
+mod express;
 mod flow;
 mod inspect;
 mod journal;
+mod machines;
 mod queue;
 mod relay;
 mod resource;
+mod starts;
 mod tables;
 mod task;
 mod token;
+mod versions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,13 +40,21 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
 pub use crate::core::Config;
+pub use activities::{Activity, ActivityTask};
+pub use callbacks::{Report, ReportError};
 pub use dispatch::{DEAD, MAX_RECEIVES};
+pub use express::{EXPRESS_LIMIT, ExpressRun};
 pub use flow::{Flow, FlowError};
 pub use inspect::{Description, Listing, MAX_MESSAGES, MessageView, Stats};
+pub use machines::{
+    MAX_TAGS, MachineError, MachineKind, MachineUpdate, NewMachine, Revision, StateMachine, Version, check_definition,
+};
 pub use queue::QueueFigures;
+pub use starts::{Filter, Place, StartError, Started, Summary, Target};
 pub use tables::{EXECUTIONS, FLOWS, JOURNAL, tables};
 pub use task::{Failure, QueueHandler, Received, TaskAnswer, TaskCall, TaskHandler};
 pub use token::Tokens;
+pub use versions::{Alias, MAX_ALIASES};
 
 use crate::core::{Core, Resting};
 use dispatch::TIMERS;
@@ -105,7 +120,10 @@ impl Builder {
         queues.declare(START_FLOW, self.config.concurrency);
         queues.declare(TASK_RESULT, INNER_CONCURRENCY);
         queues.declare(TIMERS, INNER_CONCURRENCY);
-        for (queue, consumer) in &self.consumers {
+        let express = express::Starter::default();
+        let mut consumers = self.consumers;
+        consumers.insert(express::QUEUE.into(), Arc::new(express.clone()));
+        for (queue, consumer) in &consumers {
             queues.declare(queue, consumer.concurrency());
         }
         let store = self.through.unwrap_or_else(|| self.relay.clone());
@@ -116,21 +134,23 @@ impl Builder {
             tokens: Tokens::new(&self.key),
             config: self.config,
             functions: self.functions,
-            consumers: self.consumers,
+            consumers,
             queues: Mutex::new(queues),
             active: Mutex::default(),
             resting: Mutex::new(Resting::default()),
             wake: Notify::new(),
             sleeps_until: AtomicI64::new(0),
+            fetchers: Notify::new(),
             started: AtomicU64::new(0),
             finished: AtomicU64::new(0),
         });
         self.relay.attach(&core);
+        express.attach(&core);
         Runtime { core, clock: Mutex::new(None) }
     }
 }
 
-/// The runtime. Dropping it stops it where it is, as a crash would.
+/// The runtime. Dropping it takes no new work; what is under way ends with the process, as in a crash.
 pub struct Runtime {
     core: Arc<Core>,
     clock: Mutex<Option<JoinHandle<()>>>,
@@ -142,7 +162,9 @@ impl Runtime {
     /// # Errors
     /// [`FlowError`]: the definition is not valid or could not be stored.
     pub async fn register_flow(&self, name: &str, text: &str) -> Result<Arc<Flow>, FlowError> {
-        self.core.flows.register(name, text).await
+        let flow = self.core.flows.register(name, text).await?;
+        self.core.adopt(&flow).await.map_err(|e| FlowError::Store(e.into()))?;
+        Ok(flow)
     }
 
     /// Takes up what was under way when the process ended, and begins to work.
@@ -167,6 +189,7 @@ impl Runtime {
         if let Some(before) = self.clock.lock().replace(clock) {
             before.abort();
         }
+        self.core.resume_deletions().await?;
         Ok(())
     }
 
@@ -187,7 +210,7 @@ impl Runtime {
         if let Some(clock) = self.clock.lock().take() {
             clock.abort();
         }
-        self.core.store.flush().await?;
+        tokio::time::timeout(limit, self.core.store.flush()).await.map_err(|_| "the store cannot write now")??;
         Ok(())
     }
 
@@ -290,6 +313,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        self.core.queues.lock().stop();
         if let Some(clock) = self.clock.lock().take() {
             clock.abort();
         }

@@ -5,16 +5,14 @@
 //! and is loaded again once it has drained.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use store::message::MESSAGES;
 use store::{Op, Row};
 
-/// Ready messages of one queue in memory; more stay in the store until these are done.
-pub(crate) const MAX_READY: usize = 50_000;
-/// The most messages of one queue loaded ahead of their time.
-pub(crate) const MAX_AHEAD: usize = 50_000;
+/// Messages of one queue in memory; more stay in the store until half of these are done.
+pub(crate) const MAX_HELD: usize = 50_000;
 /// How far the mark runs ahead of the clock.
 pub(crate) const AHEAD_MS: i64 = 60_000;
 
@@ -51,6 +49,7 @@ impl Item {
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     arrived: Vec<Row>,
+    changed: Vec<i64>,
     gone: Vec<i64>,
 }
 
@@ -60,6 +59,7 @@ impl Traffic {
         for op in ops {
             match op {
                 Op::Insert(row) | Op::Put(row) if *row.table() == MESSAGES => traffic.arrived.push(row.clone()),
+                Op::Update(update) if *update.table == MESSAGES => traffic.changed.extend(update.key.int()),
                 Op::Delete(table, key) if **table == MESSAGES => traffic.gone.extend(key.int()),
                 _ => {}
             }
@@ -67,32 +67,101 @@ impl Traffic {
         traffic
     }
 
+    /// The messages of which only some columns were set; their rows are to be given to [`Traffic::arrive`].
+    pub(crate) fn changed(&mut self) -> Vec<i64> {
+        std::mem::take(&mut self.changed)
+    }
+
+    pub(crate) fn arrive(&mut self, row: Row) {
+        self.arrived.push(row);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.arrived.is_empty() && self.gone.is_empty()
+    }
+
+    /// Whether something arrived in a queue whose name begins so.
+    pub(crate) fn reaches(&self, prefix: &str) -> bool {
+        self.arrived.iter().any(|row| row.text("queue").is_some_and(|queue| queue.starts_with(prefix)))
     }
 }
 
 #[derive(Debug, Default)]
 struct Queue {
+    /// In the order of their turn. An id whose message stands elsewhere by now is passed over.
     ready: VecDeque<i64>,
-    /// By group: the messages behind the one that is ready, running or delayed.
-    behind: HashMap<Arc<str>, VecDeque<i64>>,
-    ahead: usize,
-    running: usize,
+    groups: HashMap<Arc<str>, Group>,
+    /// How many of its messages stand in each place.
+    counts: [usize; PLACES],
     concurrency: usize,
     /// Messages visible before this are in memory; `i64::MIN` when all are to be loaded anew.
     mark: i64,
-    /// Set while the queue is being loaded: what arrives waits here, so that older messages come first.
-    loading: Option<Vec<Row>>,
+    loading: Option<Loading>,
 }
+
+/// What happened to a queue while it is being loaded.
+#[derive(Debug, Default)]
+struct Loading {
+    /// What arrived waits here, so that older messages come first.
+    arrived: Vec<Row>,
+    /// What was deleted: what was read of it is out of date.
+    gone: HashSet<i64>,
+    /// More arrived than may wait here: then all is to be loaded again.
+    missed: bool,
+}
+
+/// Messages that are handled one after the other, in order of id.
+#[derive(Debug)]
+struct Group {
+    /// The one that is not [`Place::Behind`].
+    head: i64,
+    behind: VecDeque<i64>,
+}
+
+/// Where a message in memory stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// May be handled now.
+    Ready,
+    /// Waits for its time.
+    Delayed,
+    /// Is being handled.
+    Running,
+    /// Waits for another one of its group.
+    Behind,
+    /// Was handed to an execution or to somebody who received it.
+    Away,
+}
+
+const PLACES: usize = 5;
 
 #[derive(Debug)]
 struct Known {
     queue: Arc<str>,
     item: Item,
-    running: bool,
-    /// In the heap, waiting for its time.
-    delayed: bool,
+    place: Place,
+}
+
+impl Queue {
+    fn count(&self, place: Place) -> usize {
+        self.counts.get(place as usize).copied().unwrap_or(0)
+    }
+
+    fn held(&self) -> usize {
+        self.counts.iter().sum()
+    }
+
+    fn leave(&mut self, place: Place) {
+        if let Some(count) = self.counts.get_mut(place as usize) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn enter(&mut self, place: Place) {
+        if let Some(count) = self.counts.get_mut(place as usize) {
+            *count += 1;
+        }
+    }
 }
 
 /// All queues. Not a store: what it forgets is still in the table.
@@ -145,6 +214,13 @@ impl Queues {
         self.queues.entry(Arc::from(name)).or_default()
     }
 
+    /// Takes note of a queue that is about to be received from, so that its messages are loaded.
+    pub(crate) fn open(&mut self, queue: &str) {
+        if !self.queues.contains_key(queue) {
+            self.queue(queue);
+        }
+    }
+
     /// Hands out no more work.
     pub(crate) fn stop(&mut self) {
         self.stopped = true;
@@ -159,7 +235,10 @@ impl Queues {
     /// Takes note of a commit: messages that are gone, then those that are new or changed.
     pub(crate) fn note(&mut self, traffic: Traffic, now_ms: i64) {
         for id in traffic.gone {
-            self.gone(id);
+            for loading in self.queues.values_mut().filter_map(|queue| queue.loading.as_mut()) {
+                loading.gone.insert(id);
+            }
+            self.gone(id, now_ms);
         }
         for row in traffic.arrived {
             self.arrived(row, now_ms);
@@ -168,111 +247,113 @@ impl Queues {
 
     fn arrived(&mut self, row: Row, now_ms: i64) {
         let Some(item) = Item::of(&row) else { return };
+        let name = row.text("queue").unwrap_or_default();
         if let Some(known) = self.known.get_mut(&item.id) {
-            if known.queue.as_ref() == row.text("queue").unwrap_or_default() {
-                // Received, or put off by who received it; who handles it puts it off by itself.
-                let visible_at = item.visible_at();
+            if known.queue.as_ref() == name {
+                let (id, due) = (item.id, item.visible_at() <= now_ms);
+                let place = known.place;
                 known.item = item;
-                if !known.running && (visible_at > now_ms || known.delayed) {
-                    let (id, newly) = (known.item.id, !std::mem::replace(&mut known.delayed, true));
-                    if let Some(queue) = self.queues.get_mut(&known.queue) {
-                        queue.ahead += usize::from(newly);
-                    }
-                    self.later.push(Reverse((visible_at, id)));
+                match place {
+                    // Who handles it puts it off by itself; who waits for another one goes on waiting.
+                    Place::Running | Place::Behind => {}
+                    Place::Ready if due => {}
+                    _ => self.stand(id, if due { Place::Ready } else { Place::Delayed }),
                 }
                 return;
             }
-            self.gone(item.id);
+            self.gone(item.id, now_ms);
         }
-        let name = row.text("queue").unwrap_or_default();
         let visible_at = item.visible_at();
         let queue = self.queue(name);
-        if let Some(waiting) = &mut queue.loading {
-            waiting.push(row);
+        if let Some(loading) = &mut queue.loading {
+            loading.missed |= loading.arrived.len() >= MAX_HELD;
+            if !loading.missed {
+                loading.arrived.push(row);
+            }
             return;
         }
         if visible_at > queue.mark {
             return;
         }
-        if queue.ready.len() >= MAX_READY {
+        if queue.held() >= MAX_HELD {
             queue.mark = i64::MIN;
-            return;
-        }
-        if visible_at > now_ms && queue.ahead >= MAX_AHEAD {
-            queue.mark = queue.mark.min(now_ms);
             return;
         }
         self.admit(item, now_ms);
     }
 
-    /// Puts a message among the ready, the delayed, or behind its group.
+    /// Takes a message into memory.
     fn admit(&mut self, item: Item, now_ms: i64) {
         let Some(name) = item.row.text("queue") else { return };
         let id = item.id;
         let name: Arc<str> = self.queues.get_key_value(name).map_or_else(|| Arc::from(name), |(name, _)| name.clone());
         let Some(queue) = self.queues.get_mut(&name) else { return };
-        let delayed = item.visible_at() > now_ms;
-        let mut waits_behind = false;
+        let mut place = if item.visible_at() > now_ms { Place::Delayed } else { Place::Ready };
         if let Some(group) = item.group() {
-            match queue.behind.get_mut(group) {
-                Some(behind) => {
-                    behind.push_back(id);
-                    waits_behind = true;
+            match queue.groups.get_mut(group) {
+                Some(group) => {
+                    group.behind.push_back(id);
+                    place = Place::Behind;
                 }
                 None => {
-                    queue.behind.insert(Arc::from(group), VecDeque::new());
+                    queue.groups.insert(Arc::from(group), Group { head: id, behind: VecDeque::new() });
                 }
             }
         }
-        if !waits_behind {
-            if delayed {
-                queue.ahead += 1;
-                self.later.push(Reverse((item.visible_at(), id)));
-            } else {
-                queue.ready.push_back(id);
-            }
-        }
-        self.stir(&name);
-        let known = Known { queue: name, item, running: false, delayed: delayed && !waits_behind };
-        self.known.insert(id, known);
+        queue.enter(Place::Away);
+        self.known.insert(id, Known { queue: name, item, place: Place::Away });
+        self.stand(id, place);
     }
 
-    /// Forgets a message that is done, and lets the next of its group come forward.
-    fn gone(&mut self, id: i64) {
+    /// Puts a message in memory to another place.
+    fn stand(&mut self, id: i64, place: Place) {
+        let Some(known) = self.known.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut known.place, place);
+        let (name, visible_at) = (known.queue.clone(), known.item.visible_at());
+        let Some(queue) = self.queues.get_mut(&name) else { return };
+        queue.leave(before);
+        queue.enter(place);
+        match place {
+            Place::Ready => queue.ready.push_back(id),
+            Place::Delayed => self.later.push(Reverse((visible_at, id))),
+            Place::Running | Place::Behind | Place::Away => {}
+        }
+        if place == Place::Ready || before == Place::Running {
+            self.stir(&name);
+        }
+    }
+
+    /// Forgets a message that is done or somebody else's, and lets the next of its group come forward.
+    fn gone(&mut self, id: i64, now_ms: i64) {
         let Some(known) = self.known.remove(&id) else { return };
-        self.stir(&known.queue);
+        if known.place == Place::Running {
+            self.stir(&known.queue);
+        }
         let Some(queue) = self.queues.get_mut(&known.queue) else { return };
-        if known.running {
-            queue.running = queue.running.saturating_sub(1);
+        queue.leave(known.place);
+        if queue.concurrency == 0 && known.place == Place::Ready {
+            // Nobody may ever come to pass it over.
+            queue.ready.retain(|other| *other != id);
         }
-        if known.delayed {
-            queue.ahead = queue.ahead.saturating_sub(1);
+        let Some(name) = known.item.group() else { return };
+        let Some(group) = queue.groups.get_mut(name) else { return };
+        if group.head != id {
+            group.behind.retain(|other| *other != id);
+            return;
         }
-        if let Some(group) = known.item.group() {
-            let Some(behind) = queue.behind.get_mut(group) else { return };
-            if let Some(at) = behind.iter().position(|other| *other == id) {
-                behind.remove(at);
-                return;
-            }
-            match behind.pop_front() {
-                None => {
-                    queue.behind.remove(group);
-                }
-                Some(next) => {
-                    let at = self.known.get(&next).map_or(0, |k| k.item.visible_at());
-                    if at > 0 {
-                        // The heap's owner moves it on at once if it is due.
-                        queue.ahead += 1;
-                        if let Some(k) = self.known.get_mut(&next) {
-                            k.delayed = true;
-                        }
-                        self.later.push(Reverse((at, next)));
-                    } else {
-                        queue.ready.push_back(next);
-                    }
-                }
+        match group.behind.pop_front() {
+            None => drop(queue.groups.remove(name)),
+            Some(next) => {
+                group.head = next;
+                let due = self.known.get(&next).is_none_or(|known| known.item.visible_at() <= now_ms);
+                self.stand(next, if due { Place::Ready } else { Place::Delayed });
             }
         }
+    }
+
+    /// Forgets a message that somebody else deleted, moved or received.
+    pub(crate) fn forget(&mut self, id: i64) {
+        self.gone(id, i64::MAX);
     }
 
     /// Moves what has become due to the ready; answers when the next is due.
@@ -282,14 +363,9 @@ impl Queues {
                 return Some(at);
             }
             self.later.pop();
-            if let Some(known) = self.known.get_mut(&id).filter(|k| k.delayed && k.item.visible_at() == at) {
-                known.delayed = false;
-                let name = known.queue.clone();
-                if let Some(queue) = self.queues.get_mut(&name) {
-                    queue.ahead = queue.ahead.saturating_sub(1);
-                    queue.ready.push_back(id);
-                }
-                self.stir(&name);
+            let due = |known: &&Known| known.place == Place::Delayed && known.item.visible_at() == at;
+            if self.known.get(&id).filter(due).is_some() {
+                self.stand(id, Place::Ready);
             }
         }
         None
@@ -315,12 +391,13 @@ impl Queues {
         }
         for name in std::mem::take(&mut self.stirred) {
             let Some(queue) = self.queues.get_mut(&name) else { continue };
-            while queue.running < queue.concurrency
+            while queue.count(Place::Running) < queue.concurrency
                 && let Some(id) = queue.ready.pop_front()
             {
-                if let Some(known) = self.known.get_mut(&id).filter(|k| !k.running && !k.delayed) {
-                    known.running = true;
-                    queue.running += 1;
+                if let Some(known) = self.known.get_mut(&id).filter(|known| known.place == Place::Ready) {
+                    known.place = Place::Running;
+                    queue.leave(Place::Ready);
+                    queue.enter(Place::Running);
                     work.push(Work { queue: name.clone(), item: known.item.clone() });
                 }
             }
@@ -335,45 +412,42 @@ impl Queues {
         while items.len() < most
             && let Some(id) = queue.ready.pop_front()
         {
-            items.extend(self.known.get(&id).filter(|k| !k.delayed).map(|k| k.item.clone()));
+            if let Some(known) = self.known.get_mut(&id).filter(|known| known.place == Place::Ready) {
+                known.place = Place::Away;
+                queue.leave(Place::Ready);
+                queue.enter(Place::Away);
+                items.push(known.item.clone());
+            }
         }
         items
     }
 
-    /// Frees the place of a running message without ending it: someone else will delete it.
-    pub(crate) fn hand_over(&mut self, id: i64) {
-        let Some(known) = self.known.get_mut(&id).filter(|k| k.running) else { return };
-        known.running = false;
-        let name = known.queue.clone();
-        if let Some(queue) = self.queues.get_mut(&name) {
-            queue.running = queue.running.saturating_sub(1);
-        }
-        self.stir(&name);
+    /// Puts back what was received and could not be hidden.
+    pub(crate) fn put_back(&mut self, id: i64) {
+        self.stand(id, Place::Ready);
     }
 
-    /// Puts a running message off until an instant, in memory only.
+    /// Frees the place of a running message without ending it: an execution will delete it.
+    pub(crate) fn hand_over(&mut self, id: i64) {
+        self.stand(id, Place::Away);
+    }
+
+    /// Puts a message off until an instant, in memory only.
     pub(crate) fn put_off(&mut self, id: i64, until_ms: i64) {
-        let Some(known) = self.known.get_mut(&id).filter(|k| !k.delayed) else { return };
-        let name = known.queue.clone();
-        let Some(queue) = self.queues.get_mut(&name) else { return };
-        if known.running {
-            queue.running = queue.running.saturating_sub(1);
-        }
-        known.running = false;
-        known.delayed = true;
+        let Some(known) = self.known.get_mut(&id) else { return };
         known.item.row = known.item.row.with(&[("visible_at", until_ms.into())]);
-        queue.ahead += 1;
-        self.later.push(Reverse((until_ms, id)));
-        self.stir(&name);
+        if known.place != Place::Behind {
+            self.stand(id, Place::Delayed);
+        }
     }
 
     /// The queues to load now: the mark is no longer far enough ahead, and there is room.
     pub(crate) fn begin_loads(&mut self, now_ms: i64) -> Vec<(Arc<str>, i64, i64)> {
         let mut due = Vec::new();
         for (name, queue) in &mut self.queues {
-            let room = queue.ready.len() < MAX_READY / 2 && queue.ahead < MAX_AHEAD;
+            let room = queue.held() < MAX_HELD / 2;
             if queue.loading.is_none() && room && queue.mark < now_ms + AHEAD_MS / 2 {
-                queue.loading = Some(Vec::new());
+                queue.loading = Some(Loading::default());
                 due.push((name.clone(), queue.mark, now_ms + AHEAD_MS));
             }
         }
@@ -385,38 +459,45 @@ impl Queues {
     }
 
     /// Takes in what was loaded; `mark` is how far the load came, `None` if it failed and is to be done again.
-    pub(crate) fn loaded(&mut self, name: &str, rows: &[Row], mark: Option<i64>, now_ms: i64) {
+    pub(crate) fn loaded(&mut self, name: &str, mut rows: Vec<Row>, mark: Option<i64>, now_ms: i64) {
         let Some(queue) = self.queues.get_mut(name) else { return };
-        let waiting = queue.loading.take().unwrap_or_default();
-        if let Some(mark) = mark {
+        let loading = queue.loading.take().unwrap_or_default();
+        if loading.missed {
+            queue.mark = i64::MIN;
+        } else if let Some(mark) = mark {
             queue.mark = mark;
         }
+        // The order within a group is that of the ids.
+        rows.sort_unstable_by(|a, b| a.key().cmp(b.key()));
         for row in rows {
-            if let Some(item) = Item::of(row).filter(|item| !self.known.contains_key(&item.id)) {
+            let new = |item: &Item| !loading.gone.contains(&item.id) && !self.known.contains_key(&item.id);
+            if let Some(item) = Item::of(&row).filter(new) {
                 self.admit(item, now_ms);
             }
         }
-        for row in waiting {
-            self.arrived(row, now_ms);
+        for row in loading.arrived {
+            if !row.key().int().is_some_and(|id| loading.gone.contains(&id)) {
+                self.arrived(row, now_ms);
+            }
         }
     }
 
     /// How many messages of a queue are ready or running.
     pub(crate) fn depth(&self, name: &str) -> usize {
-        self.queues.get(name).map_or(0, |q| q.ready.len() + q.running)
+        self.queues.get(name).map_or(0, |q| q.count(Place::Ready) + q.count(Place::Running))
     }
 
     /// Messages being handled, over all queues.
     pub(crate) fn running(&self) -> usize {
-        self.queues.values().map(|q| q.running).sum()
+        self.queues.values().map(|q| q.count(Place::Running)).sum()
     }
 
     pub(crate) fn figures(&self) -> Vec<QueueFigures> {
         let figures = |(name, q): (&Arc<str>, &Queue)| QueueFigures {
             queue: name.to_string(),
-            ready: q.ready.len(),
-            delayed: q.ahead,
-            running: q.running,
+            ready: q.count(Place::Ready),
+            delayed: q.count(Place::Delayed),
+            running: q.count(Place::Running),
             overflowing: q.mark == i64::MIN,
         };
         let mut all: Vec<QueueFigures> = self.queues.iter().map(figures).collect();

@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
+use store::message::MESSAGES;
 use store::{Batch, CommitError, Key, Page, Query, ReadError, Receipt, Row, Store, Table};
 
 use crate::core::Core;
@@ -37,8 +38,14 @@ impl Store for Relay {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
-        let traffic = Traffic::of(batch.ops());
+        let mut traffic = Traffic::of(batch.ops());
         let receipt = self.inner.commit(batch).await?;
+        for id in traffic.changed() {
+            // In memory: it was written a moment ago.
+            if let Ok(Some(row)) = self.inner.get(&MESSAGES, &Key::Int(id)).await {
+                traffic.arrive(row);
+            }
+        }
         if !traffic.is_empty()
             && let Some(core) = self.core.get().and_then(Weak::upgrade)
         {

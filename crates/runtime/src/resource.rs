@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use store::message::Message;
 use store::{Batch, clock};
 
+use crate::activities::{QUEUE, Queued};
 use crate::core::Core;
 use crate::task::{Failure, TaskAnswer, TaskCall, TaskHandler};
 
@@ -20,12 +21,12 @@ pub(crate) enum Call {
 }
 
 /// What may be written, for messages.
-pub(crate) const SUPPORTED: &str = "use a function's ARN, arn:aws:states:::lambda:invoke or \
+pub(crate) const SUPPORTED: &str = "use the ARN of a function or an activity, arn:aws:states:::lambda:invoke or \
      arn:aws:states:::sqs:sendMessage, the latter two also with .waitForTaskToken";
 
 /// Whether the runtime can run tasks of this kind.
 pub(crate) fn supported(kind: &Kind, pattern: Pattern) -> bool {
-    matches!(kind, Kind::Function { .. } | Kind::LambdaInvoke | Kind::SqsSendMessage)
+    matches!(kind, Kind::Function { .. } | Kind::LambdaInvoke | Kind::SqsSendMessage | Kind::Activity { .. })
         && matches!(pattern, Pattern::RequestResponse | Pattern::WaitForTaskToken)
 }
 
@@ -64,12 +65,17 @@ impl Core {
     ///
     /// # Errors
     /// The failure that the flow sees if nothing can.
-    pub(crate) fn call_of(&self, execution: &str, start: &TaskStart) -> Result<Call, Failure> {
+    pub(crate) fn call_of(&self, id: i64, execution: &str, start: &TaskStart) -> Result<Call, Failure> {
         let missing = |field: &str| {
             Failure::new("States.Runtime", format!("`{}` needs `{field}` in its arguments", start.resource.raw))
         };
         match &start.resource.kind {
             Kind::Function { name } => self.function(name, execution, start, start.arguments.clone(), false),
+            Kind::Activity { name } => {
+                let queued = Queued { token: self.tokens.mint(id, start.task), input: start.arguments.clone() };
+                let body = serde_json::to_value(queued).unwrap_or_default();
+                Ok(Call::Send { queue: format!("{QUEUE}{name}"), group: None, body, delay_ms: 0 })
+            }
             Kind::LambdaInvoke => {
                 let name = start.arguments.get("FunctionName").and_then(Value::as_str);
                 let name = name.ok_or_else(|| missing("FunctionName"))?;

@@ -1,6 +1,7 @@
 //! What the runtime calls: functions of flows, and consumers of queues.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -82,6 +83,11 @@ pub trait QueueHandler: Send + Sync {
 
     /// How many messages it takes at once.
     fn concurrency(&self) -> usize;
+
+    /// How long it may take for one.
+    fn limit(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 
     /// Handles a message; the changes commit together with its deletion.
     ///

@@ -36,6 +36,11 @@ const PANIC: &str = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"@
 const MANY_TIMERS: &str = r#"{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":"$.items","End":true,"ResultPath":"$.done",
     "ItemProcessor":{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":1,"Next":"E"},
     "E":{"Type":"Task","Resource":"@effect","ResultPath":null,"End":true}}}}}}"#;
+const EQUAL_TIMERS: &str = r#"{"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[
+    {"StartAt":"W1","States":{"W1":{"Type":"Wait","Seconds":1,"Next":"F"},"F":{"Type":"Fail","Error":"Gone"}}},
+    {"StartAt":"W2","States":{"W2":{"Type":"Wait","Seconds":1,"End":true}}}],
+    "Catch":[{"ErrorEquals":["Gone"],"ResultPath":null,"Next":"E"}],"End":true},
+    "E":{"Type":"Task","Resource":"@effect","ResultPath":"$.e","End":true}}}"#;
 const SEND: &str = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sqs:sendMessage",
     "Parameters":{"QueueUrl":"http://local/000000000000/work","MessageBody":{"counter":"sent"}},"ResultPath":null,"End":true}}}"#;
 
@@ -51,6 +56,7 @@ const FLOWS: &[(&str, &str)] = &[
     ("send", SEND),
     ("panic", PANIC),
     ("many-timers", MANY_TIMERS),
+    ("equal-timers", EQUAL_TIMERS),
 ];
 
 /// Runs a flow on both stores and compares how it ends: `status output-or-error`.
@@ -81,6 +87,7 @@ async fn flows_end_as_they_should() {
     check("catch", json!({}), caught).await;
     check("fail", json!({}), "FAILED Broken").await;
     check("panic", json!({}), "FAILED Panic").await;
+    check("equal-timers", json!({}), r#"SUCCEEDED {"e":{"did":"RUN/E"}}"#).await;
     let items: Vec<Json> = (0..350).map(|n| json!(n)).collect();
     let many = json!({"items": items, "done": items});
     check("many-timers", json!({"items": items}), &format!("SUCCEEDED {many}")).await;
@@ -141,6 +148,23 @@ async fn a_token_wakes_an_execution_also_after_a_restart_and_only_once() {
             "ExecutionSucceeded"
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_may_be_null_and_a_hundred_late_ones_are_done_with() {
+    let outside = Arc::new(Outside::default());
+    let runtime = start(Arc::new(MemoryStore::new()), outside.clone(), FLOWS).await;
+    let id = begin(&runtime, "token", json!({"x": 1})).await;
+    let token = until("the question", async || outside.tokens.lock().values().next().cloned()).await;
+    runtime.answer_task(&token, Ok(Json::Null)).await.unwrap();
+    assert_eq!(ended(&runtime, id).await.output, Some(json!({"x": 1, "answer": null})));
+    for n in 0..250 {
+        runtime.answer_task(&token, Ok(json!(n))).await.unwrap();
+    }
+    until("no message", async || {
+        runtime.messages("task-result", None, 1).await.unwrap().items.is_empty().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

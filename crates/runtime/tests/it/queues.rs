@@ -43,6 +43,29 @@ async fn a_poison_message_is_dead_after_three_receives_and_can_be_redriven() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_keeps_its_order_over_a_restart_and_redrives_at_once_move_once() {
+    let store = Arc::new(MemoryStore::new());
+    let mut poison = Message::new("work", &json!({"counter": "p", "poison": true})).group("g").row();
+    // It failed once already, and comes again in a moment; the one behind it has waited all the time.
+    poison = poison.with(&[("visible_at", (clock::now_ms() + 300).into()), ("receives", 1.into())]);
+    let mut batch = Batch::new();
+    batch.insert(poison);
+    batch.send(Message::new("work", &json!({"counter": "behind"})).group("g"));
+    store.commit(batch).await.unwrap();
+    let runtime = Arc::new(start(store.clone(), Arc::new(Outside::default()), &[]).await);
+    let dead = async || runtime.messages("work.dead", None, 10).await.unwrap().items.len();
+    until("the dead letter", async || {
+        let (behind, dead) = (counter(&*store, "behind").await, dead().await);
+        assert!(behind == 0 || dead == 1, "the second message overtook the first");
+        (dead == 1).then_some(())
+    })
+    .await;
+    let moved = futures::future::join_all((0..4).map(|_| runtime.redrive("work"))).await;
+    assert_eq!(moved.into_iter().map(Result::unwrap).sum::<usize>(), 1);
+    until("its return", async || (dead().await == 1).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delayed_message_waits_for_its_time() {
     let runtime = start(Arc::new(MemoryStore::new()), Arc::new(Outside::default()), &[]).await;
     let store = runtime.store();
