@@ -132,6 +132,7 @@ impl Server {
             version: env!("CARGO_PKG_VERSION"),
             backlog: config.engine.backlog as usize,
             bench: extras.bench,
+            states: true,
         };
         let gateway = Gateway::new(backend.app.clone(), backend.engine.clone(), options);
         let (shutdown, stopped) = oneshot::channel::<()>();

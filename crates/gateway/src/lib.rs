@@ -7,11 +7,13 @@ mod docs;
 mod follow;
 mod http;
 mod routes;
+mod states;
 
 use std::sync::Arc;
 
 use app::App;
 use axum::Router;
+use axum::routing::post;
 use runtime::Runtime;
 use utoipa::OpenApi;
 
@@ -38,6 +40,8 @@ pub struct Options {
     pub backlog: usize,
     /// Whether the routes of the benchmark are there.
     pub bench: bool,
+    /// Whether the Step Functions API is there.
+    pub states: bool,
 }
 
 impl Gateway {
@@ -88,6 +92,10 @@ pub fn router(gateway: Gateway) -> Router {
     let (router, document) = described(gateway.options.version);
     let router = match gateway.options.bench {
         true => router.merge(routes::bench::routes()),
+        false => router,
+    };
+    let router = match gateway.options.states {
+        true => router.route("/", post(states::answer).get(http::page)),
         false => router,
     };
     router

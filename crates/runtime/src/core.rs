@@ -30,7 +30,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { concurrency: 512, resting: 4096, account: "000000000000".into(), region: "us-east-1".into() }
+        Config { concurrency: 512, resting: 1024, account: "000000000000".into(), region: "us-east-1".into() }
     }
 }
 

@@ -312,6 +312,8 @@ impl Core {
             if mailbox.arrivals.lock().is_empty() {
                 // In this order, under the lock: whoever wakes it next finds it rested.
                 if work.live.machine.outcome().is_none() {
+                    // A durable segment is not extended; its text is in the store.
+                    work.live.tail = work.live.tail.take().filter(|(receipt, _)| !receipt.is_durable());
                     self.resting.lock().put(work.live, self.config.resting);
                 }
                 active.remove(&id);

@@ -1,6 +1,7 @@
 //! What comes in: JSON bodies, query parameters, path segments.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -33,8 +34,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 pub(crate) async fn read(request: Request) -> Result<Bytes, Problem> {
     let context = request.extensions().get::<Arc<Context>>();
     let limits = context.map(|context| context.limits).unwrap_or_default();
-    let body = collect(request.into_body(), limits.body_bytes);
-    match tokio::time::timeout(limits.request_time / 2, body).await {
+    read_up_to(request, limits.body_bytes, limits.request_time / 2).await
+}
+
+/// The raw bytes of a body with limits of its own.
+pub(crate) async fn read_up_to(request: Request, most_bytes: usize, time: Duration) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(time, collect(request.into_body(), most_bytes)).await {
         Ok(bytes) => bytes,
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", "the body did not arrive in time")),
     }

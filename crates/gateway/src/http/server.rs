@@ -159,7 +159,9 @@ impl Handler {
             return finish(Problem::new(StatusCode::FORBIDDEN, "cross-site", detail).into_response());
         }
         request.extensions_mut().insert(self.context.clone());
-        let answer = tokio::time::timeout(self.context.limits.request_time, self.router.call(request));
+        // What waits by its nature has a time of its own.
+        let time = crate::states::patience(request.headers()).unwrap_or(self.context.limits.request_time);
+        let answer = tokio::time::timeout(time, self.router.call(request));
         finish(match answer.await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},

@@ -37,7 +37,7 @@ impl Server {
         let ports = Ports::embedded(builder.store(), Arc::new(InMemory::new()), &settings);
         let app = App::open(ports, Secrets::new(b"only for tests, 16+"), settings).await.unwrap();
         app.seed_catalogue().await.unwrap();
-        let options = Options { version: "0.0.0", backlog: 1000, bench: false };
+        let options = Options { version: "0.0.0", backlog: 1000, bench: false, states: true };
         let gateway = Gateway::new(app, Arc::new(builder.build()), options);
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = gateway::serve(listener, gateway::router(gateway), limits, async {

@@ -1,0 +1,232 @@
+//! Executions.
+
+use runtime::{Description, Filter, MachineKind, Place, StateMachine, Target};
+use serde_json::{Value, json};
+
+use super::arn::{self, Qualifier};
+use super::fault::Fault;
+use super::params::Params;
+use super::{Call, input, machines, name, paging, seconds, set};
+
+/// The most characters of an input or output.
+const DATA: usize = 262_144;
+/// The most characters of an error and of a cause.
+const ERROR: usize = 256;
+const CAUSE: usize = 32_768;
+const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"];
+/// Express executions are billed for at least this memory, in steps of this time; so AWS shows them.
+const BILLED_MB: i64 = 64;
+const BILLED_STEP_MS: i64 = 100;
+
+async fn target(call: &Call<'_>) -> Result<(String, Target), Fault> {
+    let given = call.params.required("stateMachineArn")?;
+    let arn = arn::machine(given)?;
+    let machine = machines::find(call, arn.name, given).await?;
+    let (version, alias) = match arn.qualifier {
+        Qualifier::None => (None, None),
+        Qualifier::Version(version) => (Some(version), None),
+        Qualifier::Alias(alias) => (None, Some(alias)),
+    };
+    let target = call.engine().target(machine, version, alias).await;
+    Ok((given.to_owned(), target.map_err(|error| Fault::of_machine(error, given))?))
+}
+
+fn given_input(params: &Params) -> Result<Value, Fault> {
+    let text = params.bounded("input", DATA)?.unwrap_or("{}");
+    let invalid = |problem: &str| {
+        Fault::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{problem}'"))
+    };
+    if text.trim().is_empty() {
+        return Err(invalid("Invalid execution input."));
+    }
+    if text.len() > DATA {
+        return Err(invalid("The input has more than 262144 bytes in UTF-8."));
+    }
+    input::parse(text).map_err(|problem| invalid(&problem))
+}
+
+fn given_name(params: &Params) -> Result<Option<&str>, Fault> {
+    params.text("name")?.map(name::check).transpose()
+}
+
+/// As long as the engine is not too far behind.
+fn admit(call: &Call<'_>) -> Result<(), Fault> {
+    match call.engine().at_work() < call.gateway.options.backlog {
+        true => Ok(()),
+        false => Err(Fault::new("ThrottlingException", "Rate exceeded")),
+    }
+}
+
+pub(super) async fn start(call: &Call<'_>) -> Result<Value, Fault> {
+    let (_, target) = target(call).await?;
+    let name = given_name(&call.params)?;
+    let input = given_input(&call.params)?;
+    admit(call)?;
+    let started = match target.machine.kind {
+        MachineKind::Standard => call.engine().start_execution(&target, name, input).await?,
+        MachineKind::Express => {
+            call.engine().start_express(&target, name, input).await.map_err(|error| Fault::store(&error))?
+        }
+    };
+    Ok(json!({ "executionArn": started.arn, "startDate": seconds(started.started_at) }))
+}
+
+pub(super) async fn start_sync(call: &Call<'_>) -> Result<Value, Fault> {
+    let (_, target) = target(call).await?;
+    let name = given_name(&call.params)?;
+    let input = given_input(&call.params)?;
+    let data = call.params.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? != Some("METADATA_ONLY");
+    if target.machine.kind == MachineKind::Standard {
+        return Err(Fault::not_for_express());
+    }
+    admit(call)?;
+    let text = input.to_string();
+    let run = call.engine().run_express(&target, name, input).await.map_err(|error| Fault::store(&error))?;
+    let billed_ms = ((run.stopped_at - run.started_at) / BILLED_STEP_MS + 1) * BILLED_STEP_MS;
+    let mut out = json!({
+        "executionArn": run.arn,
+        "stateMachineArn": call.arn(&format!("stateMachine:{}", target.machine.name)),
+        "name": run.name,
+        "startDate": seconds(run.started_at),
+        "stopDate": seconds(run.stopped_at),
+        "status": run.status,
+        "inputDetails": { "included": data },
+        "outputDetails": { "included": data },
+        "billingDetails": { "billedMemoryUsedInMB": BILLED_MB, "billedDurationInMilliseconds": billed_ms },
+    });
+    let output = run.output.map(|output| output.to_string());
+    let texts =
+        [("input", Some(text), data), ("output", output, data), ("error", run.error, true), ("cause", run.cause, true)];
+    for (field, text, shown) in texts {
+        if let Some(text) = text.filter(|_| shown) {
+            set(&mut out, field, text);
+        }
+    }
+    Ok(out)
+}
+
+/// The machine and the place of a Standard execution.
+pub(super) async fn place(call: &Call<'_>, given: &str) -> Result<(StateMachine, Place), Fault> {
+    let arn = arn::execution(given)?;
+    if arn.express {
+        return Err(Fault::not_for_express());
+    }
+    let machine = machines::find(call, arn.machine, given).await.map_err(|_| Fault::execution(given))?;
+    let place = call.engine().find_execution(&machine, arn.name).await.map_err(|error| Fault::store(&error))?;
+    Ok((machine, place.ok_or_else(|| Fault::execution(given))?))
+}
+
+/// A Standard execution as the engine describes it. What is shown is durable.
+pub(super) async fn found(call: &Call<'_>, given: &str) -> Result<(StateMachine, Place, Description), Fault> {
+    let (machine, place) = place(call, given).await?;
+    let description = call.engine().describe(place.id).await.map_err(|error| Fault::store(&error))?;
+    let description = description.ok_or_else(|| Fault::execution(given))?;
+    call.engine().store().flush().await.map_err(|error| Fault::store(&error.into()))?;
+    Ok((machine, place, description))
+}
+
+pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
+    let given = call.params.required("executionArn")?;
+    let data = call.params.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? != Some("METADATA_ONLY");
+    let (machine, place, execution) = found(call, given).await?;
+    let status = execution.status.as_str();
+    let mut out = json!({
+        "executionArn": execution.arn,
+        "stateMachineArn": call.arn(&format!("stateMachine:{}", machine.name)),
+        "name": execution.name,
+        "status": status,
+        "startDate": seconds(execution.started_at),
+        "inputDetails": { "included": data },
+        "redriveCount": 0,
+        "redriveStatus": if matches!(status, "RUNNING" | "SUCCEEDED") { "NOT_REDRIVABLE" } else { "REDRIVABLE" },
+    });
+    if matches!(status, "RUNNING" | "SUCCEEDED") {
+        set(&mut out, "redriveStatusReason", format!("Execution is {status} and cannot be redriven"));
+    }
+    qualify(call, &machine, &place, &mut out);
+    if let Some(stopped_at) = execution.stopped_at {
+        set(&mut out, "stopDate", seconds(stopped_at));
+    }
+    if execution.output.is_some() {
+        set(&mut out, "outputDetails", json!({ "included": data }));
+    }
+    let input = Some(execution.input.to_string());
+    let output = execution.output.map(|output| output.to_string());
+    let texts = [
+        ("input", input, data),
+        ("output", output, data),
+        ("error", execution.error, true),
+        ("cause", execution.cause, true),
+    ];
+    for (field, text, shown) in texts {
+        if let Some(text) = text.filter(|_| shown) {
+            set(&mut out, field, text);
+        }
+    }
+    Ok(out)
+}
+
+/// Adds the version and the alias by which an execution was started.
+fn qualify(call: &Call<'_>, machine: &StateMachine, place: &Place, out: &mut Value) {
+    if let Some(version) = place.version {
+        set(out, "stateMachineVersionArn", call.arn(&format!("stateMachine:{}:{version}", machine.name)));
+    }
+    if let Some(alias) = &place.alias {
+        set(out, "stateMachineAliasArn", call.arn(&format!("stateMachine:{}:{alias}", machine.name)));
+    }
+}
+
+pub(super) async fn stop(call: &Call<'_>) -> Result<Value, Fault> {
+    let given = call.params.required("executionArn")?;
+    let error = call.params.bounded("error", ERROR)?.map(str::to_owned);
+    let cause = call.params.bounded("cause", CAUSE)?.map(str::to_owned);
+    let (_, place) = place(call, given).await?;
+    let stopped = call.engine().stop_execution(place.id, error, cause).await.map_err(|error| Fault::store(&error))?;
+    let stopped = stopped.ok_or_else(|| Fault::execution(given))?;
+    Ok(json!({ "stopDate": seconds(stopped) }))
+}
+
+pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
+    let params = &call.params;
+    let (limit, cursor) = paging::page(params, "executions", 3_096)?;
+    let status = params.word("statusFilter", &STATUSES)?.map(str::to_owned);
+    if params.has("mapRunArn") {
+        let arn = params.required("mapRunArn")?;
+        return Err(Fault::resource(arn));
+    }
+    let given = params.required("stateMachineArn")?;
+    let arn = arn::machine(given)?;
+    let machine = machines::find(call, arn.name, given).await?;
+    if machine.kind == MachineKind::Express {
+        return Err(Fault::not_for_express());
+    }
+    let mut filter = Filter { status, ..Filter::default() };
+    match arn.qualifier {
+        Qualifier::None => {}
+        Qualifier::Version(version) => filter.version = Some(version),
+        Qualifier::Alias(alias) => filter.alias = Some(alias.to_owned()),
+    }
+    let page = call.engine().executions(&machine, &filter, cursor, limit).await;
+    let (executions, next) = page.map_err(|error| Fault::store(&error))?;
+    call.engine().store().flush().await.map_err(|error| Fault::store(&error.into()))?;
+    let items = executions.iter().map(|execution| {
+        let mut item = json!({
+            "executionArn": call.arn(&format!("execution:{}:{}", machine.name, execution.name)),
+            "stateMachineArn": call.arn(&format!("stateMachine:{}", machine.name)),
+            "name": execution.name,
+            "status": execution.status,
+            "startDate": seconds(execution.started_at),
+            "redriveCount": 0,
+        });
+        if let Some(stopped_at) = execution.stopped_at {
+            set(&mut item, "stopDate", seconds(stopped_at));
+        }
+        qualify(call, &machine, &execution.place, &mut item);
+        item
+    });
+    let mut out = json!({ "executions": items.collect::<Vec<_>>() });
+    if let Some(next) = next {
+        set(&mut out, "nextToken", paging::token("executions", &next));
+    }
+    Ok(out)
+}
