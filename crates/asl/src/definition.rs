@@ -1,6 +1,6 @@
 //! A parsed, validated flow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,6 +9,7 @@ use crate::choice::Condition;
 use crate::data::Step;
 use crate::diagnostic::Diagnostic;
 use crate::formula::Formula;
+use crate::items::{Config, Transformation};
 use crate::query::Query;
 use crate::resource::Resource;
 use crate::template::{Expression, Template};
@@ -212,7 +213,36 @@ pub(crate) struct MapState {
     pub(crate) max_concurrency: Option<Seconds>,
     pub(crate) tolerated_count: Option<Tolerance>,
     pub(crate) tolerated_percentage: Option<Tolerance>,
+    pub(crate) reader: Option<Reader>,
+    pub(crate) batcher: Option<Batcher>,
+    pub(crate) writer: Option<Writer>,
     pub(crate) outcomes: Outcomes,
+}
+
+/// `ItemReader`.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) arguments: Option<Template>,
+    pub(crate) config: Config,
+    pub(crate) most_items: Option<Seconds>,
+}
+
+/// `ItemBatcher`.
+#[derive(Debug, Clone)]
+pub(crate) struct Batcher {
+    pub(crate) most_items: Option<Seconds>,
+    pub(crate) most_bytes: Option<Seconds>,
+    pub(crate) input: Option<Template>,
+}
+
+/// `ResultWriter`; without a resource it only transforms the results.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    pub(crate) resource: Option<Arc<Resource>>,
+    pub(crate) arguments: Option<Template>,
+    pub(crate) transformation: Transformation,
+    pub(crate) lines: bool,
 }
 
 /// How many failed items a distributed Map tolerates.
@@ -333,6 +363,11 @@ impl Definition {
     /// Every state, also those of branches and item processors.
     pub fn all_states(&self) -> impl Iterator<Item = StateView<'_>> {
         (0..self.scopes.len()).flat_map(|scope| self.views(scope))
+    }
+
+    /// The variables that each state reads, as `DescribeStateMachine` shows them; states that read none are left out.
+    pub fn variable_references(&self) -> BTreeMap<String, BTreeSet<String>> {
+        crate::reads::variable_references(&self.scopes)
     }
 
     /// The resources that the flow's tasks name, each once.

@@ -28,6 +28,11 @@ pub const EXCEED_TOLERATED_FAILURE_THRESHOLD: &str = "States.ExceedToleratedFail
 /// A JSONata expression failed, or gave something that its field cannot take.
 pub const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
 
+/// The items of a Map could not be read.
+pub const ITEM_READER_FAILED: &str = "States.ItemReaderFailed";
+/// The results of a Map could not be written.
+pub const RESULT_WRITER_FAILED: &str = "States.ResultWriterFailed";
+
 /// The error names of the language; all others that begin with `States.` are reserved, those of `States.Http.` apart.
 pub const RESERVED: [&str; 16] = [
     ALL,
@@ -44,8 +49,8 @@ pub const RESERVED: [&str; 16] = [
     "States.ParameterPathFailure",
     "States.BranchFailed",
     QUERY_EVALUATION_ERROR,
-    "States.ItemReaderFailed",
-    "States.ResultWriterFailed",
+    ITEM_READER_FAILED,
+    RESULT_WRITER_FAILED,
 ];
 
 /// Why a state failed.

@@ -156,6 +156,22 @@ pub struct TaskStart {
     pub heartbeat_s: Option<u64>,
     /// The role named in `Credentials`.
     pub credentials: Option<Value>,
+    /// What the host does with the resource.
+    pub work: Work,
+}
+
+/// What a task is for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Work {
+    /// Call the resource; its answer is the result.
+    #[default]
+    Call,
+    /// Read the object (or listing) that the arguments name and answer with [`Event::TaskSucceeded`], whose output is the
+    /// array of the items: [`crate::items::Config::read`] finds them in the bytes. Report a failure with its cause only.
+    ReadItems(Box<crate::items::Config>),
+    /// Write these files into the bucket that the arguments name, and answer with any output. Report a failure with its
+    /// cause only.
+    WriteResults(Vec<crate::items::ResultFile>),
 }
 
 /// How an execution ended.

@@ -20,6 +20,7 @@
 //! ```
 
 pub mod error;
+pub mod items;
 pub mod limits;
 pub mod path;
 pub mod resource;
@@ -47,7 +48,7 @@ mod variables;
 
 pub use definition::{Definition, QueryLanguage, StateView};
 pub use diagnostic::{Diagnostic, Severity};
-pub use event::{Applied, Command, Event, ExecutionInfo, Moment, Outcome, TaskId, TaskStart, TimerId};
+pub use event::{Applied, Command, Event, ExecutionInfo, Moment, Outcome, TaskId, TaskStart, TimerId, Work};
 pub use history::{Details, HistoryEvent, HistorySink, NoHistory};
 pub use machine::Machine;
 pub use resource::Resource;

@@ -4,6 +4,8 @@
 pub const DEFINITION_BYTES: usize = 1_048_576;
 /// Largest input, output or variable, in bytes of compact JSON.
 pub const PAYLOAD_BYTES: usize = 262_144;
+/// Most bytes of all variables that one scope sees, as compact JSON.
+pub const VARIABLES_BYTES: usize = 10 * 1024 * 1024;
 /// Deepest nesting of data, so that whatever a flow builds can be written and read again.
 pub const DATA_DEPTH: usize = 100;
 /// Most events in one history.

@@ -4,6 +4,7 @@
 //! item and waits for them. Every thread is at one state and either runs or is blocked on a task, a timer or its children.
 
 mod fork;
+mod map_run;
 mod run;
 mod settle;
 mod task;

@@ -2,6 +2,7 @@
 
 mod fields;
 mod fork;
+mod map_run;
 mod outcomes;
 mod rules;
 mod states;

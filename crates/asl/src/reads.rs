@@ -1,13 +1,31 @@
 //! Finds out which parts of the context object and which variables a flow reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::choice::Condition;
-use crate::definition::{Items, Kind, Reads, Scope, Seconds, Selector, State, Text, Tolerance, Wait};
+use crate::definition::{Items, Kind, MapState, Reads, Scope, Seconds, Selector, State, Text, Tolerance, Wait};
 use crate::diagnostic::{Diagnostic, hint};
 use crate::formula::Formula;
 use crate::query::{Query, Root};
 use crate::template::Template;
+
+/// The variables that each state reads, sorted, under the states' names; states that read none are left out.
+pub(crate) fn variable_references(scopes: &[Scope]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut out: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for state in scopes.iter().flat_map(|scope| &scope.states) {
+        let mut names = BTreeSet::new();
+        queries(state, &mut |query| {
+            if let Root::Variable(name) = &query.root {
+                names.insert(name.to_string());
+            }
+        });
+        formulas(state, &mut |formula| names.extend(formula.free_variables().map(str::to_owned)));
+        if !names.is_empty() {
+            out.insert(String::from(&*state.name), names);
+        }
+    }
+    out
+}
 
 /// What the states of `scopes` read.
 pub(crate) fn of(scopes: &[Scope]) -> Reads {
@@ -118,6 +136,14 @@ fn queries<'a>(state: &'a State, each: &mut dyn FnMut(&'a Query)) {
                 each(query);
             }
             template(&map.item_selector, each);
+            for (arguments, counts) in map_parts(map) {
+                template(arguments, each);
+                for count in counts {
+                    if let Some(Seconds::Path(query)) = count {
+                        each(query);
+                    }
+                }
+            }
             if let Some(Seconds::Path(query)) = &map.max_concurrency {
                 each(query);
             }
@@ -186,6 +212,12 @@ fn formulas<'a>(state: &'a State, each: &mut dyn FnMut(&'a Formula)) {
                 None => {}
             }
             of(&map.item_selector, each);
+            for (arguments, counts) in map_parts(map) {
+                of(arguments, each);
+                for count in counts {
+                    seconds(count, each);
+                }
+            }
             seconds(&map.max_concurrency, each);
             for tolerance in [&map.tolerated_count, &map.tolerated_percentage] {
                 if let Some(Tolerance::Formula(formula)) = tolerance {
@@ -199,6 +231,16 @@ fn formulas<'a>(state: &'a State, each: &mut dyn FnMut(&'a Formula)) {
         of(&catcher.output, each);
     }
 }
+
+/// What is computed for the item reader, the batcher and the result writer: a template and counts each.
+fn map_parts(map: &MapState) -> impl Iterator<Item = (&Option<Template>, [&Option<Seconds>; 2])> {
+    let reader = map.reader.iter().map(|part| (&part.arguments, [&part.most_items, &NO_COUNT]));
+    let batcher = map.batcher.iter().map(|part| (&part.input, [&part.most_items, &part.most_bytes]));
+    let writer = map.writer.iter().map(|part| (&part.arguments, [&NO_COUNT, &NO_COUNT]));
+    reader.chain(batcher).chain(writer)
+}
+
+const NO_COUNT: Option<Seconds> = None;
 
 fn template<'a>(template: &'a Option<Template>, each: &mut dyn FnMut(&'a Query)) {
     if let Some(template) = template {

@@ -13,7 +13,9 @@ use crate::definition::{Items, Kind, MapState, Parallel, QueryLanguage, Seconds,
 use crate::environment::Environment;
 use crate::error::{DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure, QUERY_EVALUATION_ERROR};
 use crate::history::Details;
+use crate::items::Ended;
 use crate::limits;
+use crate::template::Template;
 
 /// Most items of a distributed Map that run at once.
 const DISTRIBUTED_CONCURRENCY: usize = 1000;
@@ -45,6 +47,8 @@ impl<'a> Run<'a> {
             last_done: thread.last_event,
             failed: 0,
             tolerated: 0,
+            map_run: None,
+            ended: BTreeMap::new(),
         };
         self.reserve(size.bytes.saturating_mul(parallel.branches.len()))?;
         let last = parallel.branches.len().saturating_sub(1);
@@ -78,25 +82,51 @@ impl<'a> Run<'a> {
         state: &'a State,
         map: &'a MapState,
     ) -> Result<Step, Failure> {
+        if let Some(reader) = &map.reader {
+            return self.read_items(slot, thread, state, reader);
+        }
         let jsonata = state.language == QueryLanguage::Jsonata;
-        let (items, wanted) = self.with_environment(thread, state, None, |env| {
+        let items = self.with_environment(thread, state, None, |env| {
             let input = select(&state.input_path, env)?;
             let env = env.with_input(&input);
-            Ok::<_, Failure>((items(map, jsonata, &env)?, concurrency(map, &env)?))
+            let items = items(map, jsonata, &env)?;
+            // A bad number is found before the Map starts.
+            concurrency(map, &env).map(|_| items)
         })?;
         let length = items.len();
         self.note(thread, "MapStateStarted", || Details::MapStarted { length });
-        let tolerated = match map.distributed {
-            false => 0,
-            true => self.with_environment(thread, state, None, |env| {
-                let input = select(&state.input_path, env)?;
-                tolerated(map, length, &env.with_input(&input))
-            })?,
+        self.begin_items(slot, thread, state, map, items)
+    }
+
+    pub(super) fn start_map_run(&mut self, thread: &mut Thread, map: &MapState) {
+        let machine = &self.machine;
+        let arn = map_run_arn(&machine.info.state_machine_id, map, machine.info.seed, machine.last_event);
+        self.note(thread, "MapRunStarted", || Details::MapRunStarted { arn: arn.clone() });
+        thread.map_run = Some(arn);
+    }
+
+    /// Forks a thread for each item, or for each batch of them.
+    pub(super) fn begin_items(
+        &mut self,
+        slot: Slot,
+        thread: &mut Thread,
+        state: &'a State,
+        map: &'a MapState,
+        items: Vec<Value>,
+    ) -> Result<Step, Failure> {
+        let items = match &map.batcher {
+            None => items,
+            Some(batcher) => self.batches(thread, state, map, batcher, items)?,
         };
-        if map.distributed {
-            let machine = &self.machine;
-            let arn = map_run_arn(&machine.info.state_machine_id, map, machine.info.seed, machine.last_event);
-            self.note(thread, "MapRunStarted", || Details::MapRunStarted { arn });
+        let length = items.len();
+        let (wanted, tolerated) = self.with_environment(thread, state, None, |env| {
+            let input = select(&state.input_path, env)?;
+            let env = env.with_input(&input);
+            let tolerated = if map.distributed { tolerated(map, length, &env)? } else { 0 };
+            Ok::<_, Failure>((concurrency(map, &env)?, tolerated))
+        })?;
+        if map.distributed && map.reader.is_none() {
+            self.start_map_run(thread, map);
         }
         let most = if map.distributed { DISTRIBUTED_CONCURRENCY } else { limits::INLINE_CONCURRENCY };
         let limit = match usize::try_from(wanted) {
@@ -113,6 +143,8 @@ impl<'a> Run<'a> {
             last_done: thread.last_event,
             failed: 0,
             tolerated,
+            map_run: thread.map_run.take(),
+            ended: BTreeMap::new(),
         };
         thread.phase = Phase::Forked(Box::new(fork));
         let previous = thread.last_event;
@@ -155,8 +187,19 @@ impl<'a> Run<'a> {
                 let length = fork.results.len();
                 let results: Vec<Value> = std::mem::take(&mut fork.results).into_iter().flatten().collect();
                 let (last_done, size) = (fork.last_done, fork.size);
-                thread.phase = Phase::Ready;
                 self.release(size.bytes - 2);
+                if let Some(writer) = &map.writer {
+                    if !thread.silent {
+                        thread.last_event = last_done;
+                    }
+                    let Some(output) = self.write_results(slot, thread, state, writer, results)? else {
+                        return Ok(Step::Blocked);
+                    };
+                    thread.phase = Phase::Ready;
+                    self.map_done(thread, map, last_done);
+                    return Ok(self.succeeded(slot, thread, state, output, None));
+                }
+                thread.phase = Phase::Ready;
                 self.map_done(thread, map, last_done);
                 Ok(self.succeeded(slot, thread, state, Value::Array(results), Some(listed(size, length))))
             }
@@ -164,7 +207,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn map_done(&mut self, thread: &mut Thread, map: &MapState, last_done: u64) {
+    pub(super) fn map_done(&mut self, thread: &mut Thread, map: &MapState, last_done: u64) {
         if thread.silent {
             return;
         }
@@ -197,7 +240,7 @@ impl<'a> Run<'a> {
             });
         }
         let read = self.definition.reads.map_item;
-        match &map.item_selector {
+        match map.item_selector.as_ref().filter(|_| map.batcher.is_none()) {
             None => {
                 if read {
                     child.item = Some(Arc::new(Item { index, value: value.clone() }));
@@ -205,23 +248,40 @@ impl<'a> Run<'a> {
                 child.input = value;
             }
             Some(template) => {
-                // The selector sees the item in the context object, and the Map's own input.
-                child.item = Some(Arc::new(Item { index, value }));
-                let around = std::mem::replace(&mut thread.item, child.item.clone());
-                let selected = self.with_environment(thread, state, None, |env| {
-                    let input = select(&state.input_path, env)?;
-                    template.evaluate(&env.with_input(&input))
-                });
-                thread.item = around;
-                child.input = selected?;
-                if !read {
-                    child.item.clone_from(&thread.item);
+                if read {
+                    child.item = Some(Arc::new(Item { index, value: value.clone() }));
                 }
+                child.input = self.selected(thread, state, template, index, value)?;
             }
         }
         child.size = self.size_of(&child.input, state)?;
         self.reserve(child.size.bytes)?;
+        if map.writer.is_some()
+            && let Phase::Forked(fork) = &mut thread.phase
+        {
+            let now_ms = self.moment.now_ms;
+            let input = child.input.clone();
+            fork.ended.insert(index, Ended { input, started_ms: now_ms, stopped_ms: now_ms, result: Ok(Value::Null) });
+        }
         Ok(child)
+    }
+
+    /// What `ItemSelector` makes of an item: it sees the item in the context object, and the Map's own input.
+    pub(super) fn selected(
+        &mut self,
+        thread: &mut Thread,
+        state: &'a State,
+        template: &'a Template,
+        index: usize,
+        value: Value,
+    ) -> Result<Value, Failure> {
+        let around = thread.item.replace(Arc::new(Item { index, value }));
+        let selected = self.with_environment(thread, state, None, |env| {
+            let input = select(&state.input_path, env)?;
+            template.evaluate(&env.with_input(&input))
+        });
+        thread.item = around;
+        selected
     }
 
     fn size_of(&self, input: &Value, state: &State) -> Result<Size, Failure> {
@@ -272,6 +332,10 @@ impl<'a> Run<'a> {
         }
         let Phase::Forked(fork) = &mut thread.phase else { return Step::Blocked };
         fork.running.remove(&index);
+        if let Some(ended) = fork.ended.get_mut(&index) {
+            ended.stopped_ms = self.moment.now_ms;
+            ended.result = Ok(output.clone());
+        }
         if let Some(place) = fork.results.get_mut(index) {
             *place = Some(output);
         }
@@ -321,6 +385,10 @@ impl<'a> Run<'a> {
         if let Phase::Forked(fork) = &mut thread.phase {
             fork.running.remove(&child.index);
             fork.failed += 1;
+            if let Some(ended) = fork.ended.get_mut(&child.index) {
+                ended.stopped_ms = self.moment.now_ms;
+                ended.result = Err((failure.error.as_deref().map(str::to_owned), failure.cause.clone()));
+            }
             if distributed {
                 if fork.failed <= fork.tolerated {
                     return self.child_gone(slot, thread, state, child.last_event);
@@ -335,11 +403,8 @@ impl<'a> Run<'a> {
             thread.last_event = child.last_event;
         }
         self.abort_children(thread, Some((state, child)));
-        if distributed && !thread.silent {
-            self.note(thread, "MapRunFailed", || Details::MapRunFailed {
-                error: failure.error.as_deref().map(str::to_owned),
-                cause: failure.cause.clone(),
-            });
+        if distributed {
+            return self.map_run_failed(slot, thread, state, failure);
         }
         self.failed(slot, thread, state, failure)
     }
@@ -404,6 +469,13 @@ impl<'a> Run<'a> {
                 if let Some(task) = self.forget_task(&mut thread) {
                     self.commands.push(crate::event::Command::CancelTask { task });
                 }
+            }
+            Phase::Asked(asked) => {
+                let task = asked.start.task;
+                if let Ok(at) = self.machine.tasks.binary_search_by_key(&task, |(id, _)| *id) {
+                    self.machine.tasks.remove(at);
+                }
+                self.commands.push(crate::event::Command::CancelTask { task });
             }
             Phase::Ready => {}
         }

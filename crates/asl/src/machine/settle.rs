@@ -10,7 +10,10 @@ use super::run::{Run, Step, select};
 use super::thread::{Phase, Slot, Thread};
 use crate::data::{self, Excess, Size};
 use crate::definition::{Catcher, Kind, Next, QueryLanguage, ResultPath, Retrier, Selector, State};
-use crate::error::{DATA_LIMIT_EXCEEDED, Failure, QUERY_EVALUATION_ERROR, RESULT_PATH_MATCH_FAILURE};
+use crate::error::{
+    DATA_LIMIT_EXCEEDED, Failure, ITEM_READER_FAILED, QUERY_EVALUATION_ERROR, RESULT_PATH_MATCH_FAILURE,
+    RESULT_WRITER_FAILED,
+};
 use crate::history::Details;
 use crate::limits;
 use crate::template::Template;
@@ -119,6 +122,7 @@ impl<'a> Run<'a> {
                 return Err(failure);
             }
         }
+        check_assigned(thread, assigned.as_ref(), &state.name)?;
         Ok(self.leave(thread, state, output, assigned, next))
     }
 
@@ -183,6 +187,7 @@ impl<'a> Run<'a> {
         let Some(outcomes) = state.kind.outcomes() else { return Step::Ended(Err(failure)) };
         // A Map that cannot compute its items fails as one whose items fail.
         let forked = matches!(thread.phase, Phase::Forked(_))
+            || matches!(failure.error.as_deref(), Some(ITEM_READER_FAILED | RESULT_WRITER_FAILED)) && !failure.reported
             || (matches!(state.kind, Kind::Map(_)) && failure.error.as_deref() == Some(QUERY_EVALUATION_ERROR));
         if let Some((n, retrier)) = matching_retrier(&outcomes.retry, thread, &failure) {
             self.retry(slot, thread, n, retrier);
@@ -257,6 +262,7 @@ impl<'a> Run<'a> {
             })?;
             let output = chosen.unwrap_or(output);
             let size = within_limits(&output, None, &state.name)?;
+            check_assigned(thread, assigned.as_ref(), &state.name)?;
             self.resize(thread, size);
             return Ok(self.leave(thread, state, output, assigned, Next::State(catcher.next)));
         }
@@ -268,6 +274,7 @@ impl<'a> Run<'a> {
         };
         let (output, size) = merge(thread, output, None, &catcher.result_path)?;
         let size = within_limits(&output, size, &state.name)?;
+        check_assigned(thread, assigned.as_ref(), &state.name)?;
         self.resize(thread, size);
         Ok(self.leave(thread, state, output, assigned, Next::State(catcher.next)))
     }
@@ -332,6 +339,20 @@ fn within_limits(output: &Value, known: Option<Size>, name: &str) -> Result<Size
             format!("The state/task '{name}' returned a result that nests deeper than {}.", limits::DATA_DEPTH),
         ),
     })
+}
+
+/// The limits of variables: what one `Assign` sets, and all that are visible.
+fn check_assigned(thread: &Thread, assigned: Option<&Value>, name: &str) -> Result<(), Failure> {
+    let Some(values) = assigned else { return Ok(()) };
+    let fits = data::measure(values, limits::PAYLOAD_BYTES).is_ok();
+    let all = values.as_object().map_or(0, |values| thread.variables.bytes_with(values));
+    if fits && all <= limits::VARIABLES_BYTES {
+        return Ok(());
+    }
+    let cause = format!(
+        "The state/task '{name}' assigned variables with a size exceeding the maximum number of bytes service limit."
+    );
+    Err(Failure::of(DATA_LIMIT_EXCEEDED, cause))
 }
 
 /// The failure for data larger than [`limits::PAYLOAD_BYTES`].

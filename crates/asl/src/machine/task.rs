@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::map_run::Answer;
 use super::run::{Run, Step, after, invalid_path, select};
 use super::settle::too_large;
 use super::thread::{Attempt, Phase, Slot, Thread};
@@ -13,7 +14,7 @@ use crate::data;
 use crate::definition::{Kind, Seconds, State, Task};
 use crate::environment::Environment;
 use crate::error::Failure;
-use crate::event::{Applied, Command, Moment, TaskId, TaskStart};
+use crate::event::{Applied, Command, Moment, TaskId, TaskStart, Work};
 use crate::history::{Details, TaskKinds};
 use crate::limits;
 use crate::resource::{self, Pattern};
@@ -112,6 +113,7 @@ impl<'a> Run<'a> {
             deadline_ms,
             heartbeat_s,
             credentials,
+            work: Work::Call,
         }));
         Ok(())
     }
@@ -120,12 +122,10 @@ impl<'a> Run<'a> {
     fn with_task(&mut self, task: TaskId) -> Option<(Slot, Thread, &'a State, &'a Task)> {
         let at = self.machine.tasks.binary_search_by_key(&task, |(id, _)| *id).ok()?;
         let (_, slot) = *self.machine.tasks.get(at)?;
-        let thread = self.machine.take(slot)?;
+        let thread = self.machine.thread(slot)?;
         let state = self.definition.state(thread.scope, thread.state)?;
-        match &state.kind {
-            Kind::Task(definition) => Some((slot, thread, state, definition)),
-            _ => None,
-        }
+        let Kind::Task(definition) = &state.kind else { return None };
+        Some((slot, self.machine.take(slot)?, state, definition))
     }
 
     fn note_started(&mut self, thread: &mut Thread, task: &Task, worker: Option<String>) {
@@ -162,6 +162,9 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn task_succeeded(&mut self, task: TaskId, output: Value) -> Applied {
+        if self.is_asked(task) {
+            return self.map_answered(task, Answer::Done(output));
+        }
         let Some((slot, mut thread, state, definition)) = self.with_task(task) else { return Applied::Stale };
         self.note_started(&mut thread, definition, None);
         self.forget_task(&mut thread);
@@ -187,6 +190,9 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn task_failed(&mut self, task: TaskId, error: Option<String>, cause: Option<String>) -> Applied {
+        if self.is_asked(task) {
+            return self.map_answered(task, Answer::Failed(cause));
+        }
         let Some((slot, mut thread, state, definition)) = self.with_task(task) else { return Applied::Stale };
         self.note_started(&mut thread, definition, None);
         self.forget_task(&mut thread);
@@ -196,6 +202,9 @@ impl<'a> Run<'a> {
 
     /// The attempt has run out of time, or its heartbeats have stopped.
     pub(super) fn task_timed_out(&mut self, task: TaskId, heartbeat: bool) -> Applied {
+        if self.is_asked(task) {
+            return self.map_answered(task, Answer::Failed(Some("it took too long".into())));
+        }
         let Some((slot, mut thread, state, definition)) = self.with_task(task) else { return Applied::Stale };
         self.forget_task(&mut thread);
         self.commands.push(Command::CancelTask { task });
@@ -264,6 +273,9 @@ impl Machine {
     /// The command that started the pending task of a thread.
     pub(super) fn task_start_again(&self, slot: Slot, moment: &Moment<'_>) -> Option<TaskStart> {
         let thread = self.thread(slot)?;
+        if let Phase::Asked(asked) = &thread.phase {
+            return Some(asked.start.clone());
+        }
         let attempt = thread.attempt()?;
         let state = self.definition.state(thread.scope, thread.state)?;
         let Kind::Task(task) = &state.kind else { return None };
@@ -282,6 +294,7 @@ impl Machine {
             deadline_ms: attempt.deadline_ms,
             heartbeat_s: attempt.heartbeat_s,
             credentials: prepared.credentials,
+            work: Work::Call,
         })
     }
 }

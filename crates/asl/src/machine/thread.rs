@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::data::Size;
-use crate::event::{TaskId, TimerId};
+use crate::event::{TaskId, TaskStart, TimerId};
+use crate::items::Ended;
 use crate::variables::Variables;
 
 /// A place in the list of threads.
@@ -40,6 +41,8 @@ pub(super) struct Thread {
     pub(super) retries: Vec<u32>,
     /// An item of a distributed Map, whose events belong to no history.
     pub(super) silent: bool,
+    /// The ARN of the map run that is about to start.
+    pub(super) map_run: Option<String>,
     /// Events that a silent thread would have had.
     pub(super) steps: u64,
 }
@@ -52,6 +55,16 @@ pub(super) enum Phase {
     BackingOff(TimerId),
     Task(Attempt),
     Forked(Box<Fork>),
+    /// The host reads the items of a Map, or writes its results.
+    Asked(Box<Asked>),
+}
+
+/// A task of a Map itself.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) start: TaskStart,
+    /// The Map's output, once its results are written.
+    pub(super) output: Option<Value>,
 }
 
 /// An attempt of a task.
@@ -93,6 +106,10 @@ pub(super) struct Fork {
     /// Failed items of a distributed Map, and how many are tolerated.
     pub(super) failed: usize,
     pub(super) tolerated: usize,
+    /// The ARN of a distributed Map's run.
+    pub(super) map_run: Option<String>,
+    /// How items ended, if results are exported; while they run, with what they were given.
+    pub(super) ended: BTreeMap<usize, Ended>,
 }
 
 impl Thread {
@@ -115,6 +132,7 @@ impl Thread {
             retry_count: 0,
             retries: Vec::new(),
             silent: false,
+            map_run: None,
             steps: 0,
         }
     }

@@ -7,8 +7,8 @@ use super::{Names, Parser};
 use crate::definition::{Items, Kind, MapState, Parallel, Tolerance};
 use crate::diagnostic::child;
 
-/// Parts of a distributed Map that are still to come.
-const UNSUPPORTED: [&str; 3] = ["ItemReader", "ItemBatcher", "ResultWriter"];
+/// What only a distributed Map may have.
+const DISTRIBUTED_ONLY: [&str; 3] = ["ItemReader", "ItemBatcher", "ResultWriter"];
 /// Longest `Label`, in characters.
 const LABEL_CHARS: usize = 40;
 
@@ -55,11 +55,6 @@ impl Parser {
     ) -> Option<Kind> {
         let outcomes = self.outcomes(map, pointer, names);
         let mut fields = Fields::new(self, map, pointer);
-        for field in UNSUPPORTED.into_iter().filter(|field| map.contains_key(*field)) {
-            let at = fields.at(field);
-            let message = format!("`{field}` is not supported yet; pass the items with `ItemsPath`");
-            fields.parser.error(&at, "UNSUPPORTED_DISTRIBUTED_MAP", message);
-        }
         // `Parameters` is what `ItemSelector` was called before.
         let jsonata = fields.is_jsonata();
         let selector = if jsonata { Some("ItemSelector") } else { fields.one_of(&["ItemSelector", "Parameters"]) };
@@ -77,6 +72,13 @@ impl Parser {
             self.check_label(label, &child(pointer, "Label"));
         }
         let mut fields = Fields::new(self, map, pointer);
+        let reader = fields.object("ItemReader");
+        let batcher = fields.object("ItemBatcher");
+        let writer = fields.object("ResultWriter");
+        let reader = reader.map(|reader| self.reader(reader, &child(pointer, "ItemReader")));
+        let batcher = batcher.map(|batcher| self.batcher(batcher, &child(pointer, "ItemBatcher")));
+        let writer = writer.map(|writer| self.writer(writer, &child(pointer, "ResultWriter")));
+        let mut fields = Fields::new(self, map, pointer);
         let processor_fields: &[&str] = if jsonata { &["ItemProcessor"] } else { &["ItemProcessor", "Iterator"] };
         let Some(processor_field) = fields.one_of(processor_fields) else {
             fields.missing("ItemProcessor", "holds the states that run for each item");
@@ -88,6 +90,10 @@ impl Parser {
             .only(&["StartAt", "States", "Comment", "ProcessorConfig"], "an item processor");
         let distributed = self.processor_config(processor, &at);
         if !distributed {
+            for field in DISTRIBUTED_ONLY.into_iter().filter(|field| map.contains_key(*field)) {
+                let message = format!("`{field}` needs `\"Mode\": \"DISTRIBUTED\"` in the `ProcessorConfig`");
+                self.error(&child(pointer, field), "DISTRIBUTED_ONLY", message);
+            }
             for field in ["Label", "ToleratedFailureCount", "ToleratedFailurePercentage"] {
                 if map.contains_key(field) {
                     let message = format!("`{field}` has an effect only with `\"Mode\": \"DISTRIBUTED\"`");
@@ -106,6 +112,9 @@ impl Parser {
             max_concurrency,
             tolerated_count,
             tolerated_percentage,
+            reader: part(reader)?,
+            batcher: part(batcher)?,
+            writer: part(writer)?,
             outcomes,
         })))
     }
@@ -146,6 +155,15 @@ impl Parser {
         if let Some(c) = label.chars().find(bad) {
             self.error(at, "BAD_LABEL", format!("a label cannot contain {c:?}"));
         }
+    }
+}
+
+/// A part that is not there, or read; `None` if it could not be read, which has been reported.
+#[expect(clippy::option_option, reason = "there and readable are two questions")]
+fn part<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    match part {
+        None => Some(None),
+        Some(read) => read.map(Some),
     }
 }
 

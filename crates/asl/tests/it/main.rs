@@ -10,6 +10,7 @@
 
 mod conformance;
 mod fuzz;
+mod maps;
 mod paths;
 mod simulator;
 mod steps;

@@ -310,3 +310,119 @@ fn functions_work_in_virtual_time() {
     assert_eq!(ran.outcome, Some(Outcome::Succeeded { output: serde_json::json!([10, 20]) }));
     assert_eq!(ran.elapsed_ms, 30_000);
 }
+
+/// Variables: what a state reads is what was set before it; branches read those around and keep their own.
+#[test]
+fn variables() {
+    let flow = |states: &str| format!(r#"{{"QueryLanguage": "JSONata", "StartAt": "A", "States": {{{states}}}}}"#);
+    check(
+        "assign and output see the same",
+        &flow(
+            r#""A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "B"},
+            "B": {"Type": "Pass", "Assign": {"x": "{% $x + 1 %}", "y": "{% $x %}"}, "Output": "{% $x %}", "Next": "C"},
+            "C": {"Type": "Pass", "Output": "{% [$states.input, $x, $y] %}", "End": true}"#,
+        ),
+        "start {} -> succeeded [1,2,1]",
+    );
+    check(
+        "branches",
+        &flow(
+            r#""A": {"Type": "Pass", "Assign": {"x": 1, "y": 2}, "Next": "B"},
+            "B": {"Type": "Parallel", "Next": "D", "Branches": [
+                {"StartAt": "E", "States": {"E": {"Type": "Pass", "Assign": {"x": 9}, "Next": "F"},
+                    "F": {"Type": "Pass", "Output": "{% [$x, $y] %}", "End": true}}}]},
+            "D": {"Type": "Pass", "Output": "{% [$states.input[0], $x] %}", "End": true}"#,
+        ),
+        "start {} -> succeeded [9,2,1]",
+    );
+    check(
+        "a catcher's own",
+        &flow(
+            r#""A": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:do", "End": true,
+                "Assign": {"r": "{% $states.result %}"},
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Assign": {"e": "{% $states.errorOutput.Error %}"}, "Output": 7, "Next": "B"}]},
+            "B": {"Type": "Pass", "Output": "{% [$states.input, $e, $exists($r)] %}", "End": true}"#,
+        ),
+        r#"start 1 -> task 0 A 1 | fail 0 E c -> succeeded [7,"E",false]"#,
+    );
+    let twice = r#""A": {"Type": "Pass", "Assign": {"x": "{% $pad('', 262000, 'x') %}"}, "Next": "B"},
+        "B": {"Type": "Pass", "Assign": {"y": "{% $x & $x %}"}, "End": true}"#;
+    check(
+        "one Assign has a limit",
+        &flow(twice),
+        "start {} -> failed States.DataLimitExceeded The state/task 'B' assigned variables with a size exceeding the maximum \
+         number of bytes service limit.",
+    );
+    let names: Vec<String> = (0..41).map(|n| format!("v{n}")).collect();
+    let mut states = String::new();
+    for (n, name) in names.iter().enumerate() {
+        let id = if n == 0 { "A".to_owned() } else { format!("S{n}") };
+        let value = if n == 0 { "{% $pad('', 262000, 'x') %}" } else { "{% $v0 %}" };
+        states.push_str(&format!(
+            r#""{id}": {{"Type": "Pass", "Assign": {{"{name}": "{value}"}}, "Next": "S{}"}}, "#,
+            n + 1
+        ));
+    }
+    check(
+        "all together have one",
+        &flow(&format!(r#"{states}"S41": {{"Type": "Succeed"}}"#)),
+        "start {} -> failed States.DataLimitExceeded The state/task 'S40' assigned variables with a size exceeding the maximum \
+         number of bytes service limit.",
+    );
+}
+
+#[test]
+fn formulas() {
+    let one = |fields: &str| {
+        format!(r#"{{"QueryLanguage": "JSONata", "StartAt": "A", "States": {{"A": {{{fields}, "End": true}}}}}}"#)
+    };
+    let call = r#""Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:do""#;
+    check(
+        "arguments, timeouts and output",
+        &one(&format!(
+            r#"{call}, "Arguments": {{"n": "{{% $states.input.n * 2 %}}", "k": ["{{% 'a' & 'b' %}}", "$.n"]}},
+            "TimeoutSeconds": "{{% $states.input.n %}}", "Output": "{{% $states.result.x + $states.input.n %}}""#
+        )),
+        r#"start {"n":5} -> timer 0 +5s, task 0 A {"n":10,"k":["ab","$.n"]} | ok 0 {"x":1} -> drop timer 0, succeeded 6"#,
+    );
+    check(
+        "retries compute anew",
+        &one(&format!(
+            r#"{call}, "Arguments": "{{% $states.context.State.RetryCount %}}", "Retry": [{{"ErrorEquals": ["E"]}}]"#
+        )),
+        "start {} -> task 0 A 0 | fail 0 E c -> timer 0 +1s | 1s | fire 0 -> task 1 A 1 | ok 1 2 -> succeeded 2",
+    );
+    check(
+        "waits",
+        &one(r#""Type": "Wait", "Seconds": "{% $states.input.s %}", "Output": "{% $millis() %}""#),
+        r#"start {"s":3} -> timer 0 +3s | 3s | fire 0 -> succeeded 1795172403000"#,
+    );
+    let failed = "failed States.QueryEvaluationError An error occurred while executing the state 'A' (entered at the event id #2).";
+    check(
+        "a wrong type",
+        &one(r#""Type": "Wait", "Seconds": "{% 'x' %}""#),
+        &format!(
+            "start {{}} -> {failed} The JSONata expression ''x'' specified for the field 'Seconds' returned an unexpected \
+             result type. Expected 'number', but was 'string' for value: \"x\""
+        ),
+    );
+    check(
+        "a choice",
+        r#"{"QueryLanguage": "JSONata", "StartAt": "A", "States": {"B": {"Type": "Succeed"}, "A": {"Type": "Choice",
+            "Default": "B", "Choices": [{"Condition": false, "Next": "B"}, {"Condition": "{% 1 %}", "Next": "B"}]}}}"#,
+        &format!(
+            "start {{}} -> {failed} The JSONata expression '1' specified for the field 'Choices[1]/Condition' returned an \
+             unexpected result type. Expected 'boolean', but was 'number' for value: 1"
+        ),
+    );
+    check(
+        "a Fail state",
+        r#"{"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Fail", "Error": "{% $uppercase($states.input.e) %}", "Cause": "c"}}}"#,
+        r#"start {"e":"bad"} -> failed BAD c"#,
+    );
+    check(
+        "chance is the execution's",
+        &one(r#""Type": "Pass", "Output": "{% [$random(), $uuid()] %}""#),
+        r#"start {} -> succeeded [0.3898297483912715,"044c3cd7-f43c-461c-a698-4080bab12a02"]"#,
+    );
+}

@@ -212,9 +212,22 @@ fn choices_and_forks() {
         "",
     );
     check(
-        &map(r#""ItemReader": {}, "#, r#""ProcessorConfig": {"Mode": "DISTRIBUTED"}, "#),
-        "UNSUPPORTED_DISTRIBUTED_MAP /States/S/ItemReader\n~DISTRIBUTED_RUNS_INSIDE /States/S/ItemProcessor/ProcessorConfig/Mode",
-        "not supported yet",
+        &map(
+            r#""ItemReader": {"ReaderConfig": {"InputType": "XML"}}, "#,
+            r#""ProcessorConfig": {"Mode": "DISTRIBUTED"}, "#,
+        ),
+        "MISSING_FIELD /States/S/ItemReader\nBAD_READER /States/S/ItemReader/ReaderConfig/InputType\n~DISTRIBUTED_RUNS_INSIDE /States/S/ItemProcessor/ProcessorConfig/Mode",
+        "JSONL",
+    );
+    check(
+        &map(r#""ItemBatcher": {"MaxItemsPerBatch": 1}, "#, ""),
+        "DISTRIBUTED_ONLY /States/S/ItemBatcher",
+        "DISTRIBUTED",
+    );
+    check(
+        &map(r#""ItemBatcher": {}, "#, r#""ProcessorConfig": {"Mode": "DISTRIBUTED"}, "#),
+        "MISSING_FIELD /States/S/ItemBatcher\n~DISTRIBUTED_RUNS_INSIDE /States/S/ItemProcessor/ProcessorConfig/Mode",
+        "how large",
     );
     check(&map(r#""Label": "a b", "#, ""), "BAD_LABEL /States/S/Label\n~NO_EFFECT /States/S/Label", "");
 }
