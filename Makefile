@@ -2,10 +2,10 @@
 # folders (.tools, web/node_modules, target), nothing else is touched.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench web clean
+.PHONY: help run test lint fmt bench conformance web clean
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 run: ## Build everything and serve the sample restaurant on an empty ./data
 	@scripts/run
@@ -21,6 +21,9 @@ fmt: ## Format the code
 
 bench: ## Measure complete orders per second; ARGS="--job order --in-flight 64"
 	@scripts/bench $(ARGS)
+
+conformance: ## Measure agreement with recordings of AWS; COMANDA_CONFORMANCE=FOLDER, ARGS="--area scenarios --show 3"
+	@scripts/conformance $(ARGS)
 
 web: ## Build the page into web/dist, where the next cargo build finds it
 	@scripts/web

@@ -6,6 +6,7 @@ use runtime::{MachineError, ReportError, StartError};
 use serde_json::{Value, json};
 use store::{BoxError, ReadError};
 
+use super::findings::Finding;
 use crate::http::Problem;
 
 /// An error answer.
@@ -49,13 +50,7 @@ impl Fault {
     }
 
     pub(super) fn definition(diagnostics: &[Diagnostic]) -> Fault {
-        let all: Vec<String> = diagnostics
-            .iter()
-            .map(|d| match code(d) {
-                code @ "INVALID_JSON_DESCRIPTION" => format!("{code}: {}", d.message),
-                code => format!("{code}: {} at {}", d.message, location(d)),
-            })
-            .collect();
+        let all: Vec<String> = diagnostics.iter().map(|d| Finding::of(d).to_string()).collect();
         let message = format!("Invalid State Machine Definition: '{}'", all.join(", "));
         Fault::new("InvalidDefinition", message)
     }
@@ -129,17 +124,4 @@ impl From<ReportError> for Fault {
             ReportError::Store(error) => Fault::store(&error),
         }
     }
-}
-
-/// The code of a finding as AWS has it.
-pub(super) fn code(diagnostic: &Diagnostic) -> &'static str {
-    match diagnostic.code {
-        "NOT_JSON" | "NOT_AN_OBJECT" => "INVALID_JSON_DESCRIPTION",
-        _ => "SCHEMA_VALIDATION_FAILED",
-    }
-}
-
-/// The place of a finding as AWS writes it.
-pub(super) fn location(diagnostic: &Diagnostic) -> &str {
-    if diagnostic.pointer.is_empty() { "/" } else { &diagnostic.pointer }
 }

@@ -5,7 +5,8 @@ use runtime::{MachineKind, MachineUpdate, NewMachine, Revision, StateMachine};
 use serde_json::{Map, Value, json};
 
 use super::arn::{self, Qualifier};
-use super::fault::{self, Fault};
+use super::fault::Fault;
+use super::findings::Finding;
 use super::params::Params;
 use super::{Call, executions, name, paging, references, seconds, set, settings, tags};
 
@@ -219,14 +220,7 @@ pub(super) fn validate(call: &Call<'_>) -> Result<Value, Fault> {
     let wanted: Vec<Value> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error || warnings)
-        .map(|finding| {
-            json!({
-                "severity": if finding.severity == Severity::Error { "ERROR" } else { "WARNING" },
-                "code": fault::code(finding),
-                "message": finding.message,
-                "location": fault::location(finding),
-            })
-        })
+        .map(|finding| Finding::of(finding).to_value())
         .collect();
     let truncated = wanted.len() > most;
     let shown: Vec<Value> = wanted.into_iter().take(most).collect();

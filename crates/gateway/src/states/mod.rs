@@ -8,6 +8,7 @@ mod aliases;
 mod arn;
 mod executions;
 mod fault;
+mod findings;
 mod history;
 mod input;
 mod machines;
