@@ -11,9 +11,11 @@ use store::{Batch, CommitError, OpenError, Query, ReadError, Store};
 use tokio::sync::broadcast;
 
 use crate::catalogue::Menu;
+use crate::error::StoreError;
 use crate::feed::{Feed, Observed};
 use crate::provider::{PaymentProvider, Simulator};
 use crate::receipts::{Files, Numbers};
+use crate::records::issuer::Issuer;
 use crate::records::order;
 use crate::views::{OrderChange, Stats};
 use crate::{CallbackSender, Consumer, Function, HttpSender, Mailer, Secrets, Settings, consumers, functions};
@@ -75,8 +77,10 @@ pub struct Inner {
     pub(crate) settings: Settings,
     pub(crate) zone: TimeZone,
     pub(crate) feed: Arc<Feed>,
-    pub(crate) menu: Menu,
+    pub(crate) menu: Arc<Menu>,
     pub(crate) receipt_numbers: Numbers,
+    /// Who issues receipts now.
+    pub(crate) issuer: Issuer,
     pub(crate) files: Files,
     clock: fn() -> i64,
     order_number: AtomicI64,
@@ -102,22 +106,26 @@ impl App {
             let problem = "is no IANA time zone; write one as `America/Sao_Paulo`".into();
             unusable(&settings.time_zone, problem)
         })?;
-        let (observed, feed) = Observed::new(ports.store);
+        let menu = Arc::new(Menu::default());
+        let (observed, feed) = Observed::new(ports.store, menu.clone());
         let store: Arc<dyn Store> = observed;
         let seeded = async {
             let last = last_order_number(&*store).await?;
-            Ok::<_, ReadError>((last, Numbers::open(store.clone()).await?))
+            let issuer = Issuer::current(&settings.merchant);
+            issuer.write(&*store).await?;
+            Ok::<_, StoreError>((last, Numbers::open(store.clone()).await?, issuer))
         };
         let seeded = seeded.await.map_err(|error| unusable("the store", error.to_string()));
-        let (last, receipt_numbers) = seeded?;
+        let (last, receipt_numbers, issuer) = seeded?;
         let app = App(Arc::new(Inner {
             provider: ports.provider,
             simulator: ports.simulator,
             mailer: ports.mailer,
             sender: ports.sender,
-            menu: Menu::default(),
+            menu,
             files: Files::new(ports.objects),
             receipt_numbers,
+            issuer,
             order_number: AtomicI64::new(last + 1),
             base: RwLock::new(None),
             clock: ports.clock,

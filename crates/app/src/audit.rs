@@ -1,22 +1,25 @@
 //! The audit: orders, payments, stock, receipts and the provider's books agree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::order::OrderStatus;
 use domain::payment::PaymentStatus;
 use domain::stock::ReservationStatus;
 use store::{Query, ReadError, Row, Table};
 
-use crate::provider::ProviderError;
+use crate::provider::{Intent, IntentStatus, ProviderError};
 use crate::records::order::{self, ORDERS};
+use crate::records::payment::PAYMENTS;
 use crate::records::receipt::{RECEIPTS, ReceiptRecord};
 use crate::records::stock::{ADJUSTMENTS, Reservation, STOCK};
 use crate::records::{Order, Payment};
 use crate::views::{AuditReport, Difference};
-use crate::{App, FindError};
+use crate::{App, FindError, Instant};
 
 /// How many differences a report names.
 const MAX_DIFFERENCES: usize = 1_000;
+/// How long stock may stay set apart after the time to pay is over, while the end of its order is being written.
+const HOLD_GRACE_MS: i64 = 3_600_000;
 /// Rows of one page.
 const PAGE: usize = 500;
 
@@ -26,10 +29,6 @@ struct Ledger {
     report: AuditReport,
     /// SKU -> units held, units sold, by the reservations.
     reserved: BTreeMap<String, (i64, i64)>,
-    /// Order -> captured and refunded, where any money moved, until the provider's books are compared.
-    money: BTreeMap<i64, (i64, i64)>,
-    /// Orders whose payment is settled, so that nothing of theirs moves while the books are read.
-    receipts: BTreeSet<i64>,
 }
 
 impl Ledger {
@@ -51,7 +50,8 @@ impl Ledger {
 }
 
 impl App {
-    /// Reads the whole store in pages and names every difference. Exact when nothing moves meanwhile.
+    /// Reads the whole store in pages and names every difference, those of orders that a person looks at included. Exact
+    /// when nothing moves meanwhile. Memory does not grow with the orders.
     ///
     /// # Errors
     /// [`FindError::Store`].
@@ -64,7 +64,7 @@ impl App {
         Ok(ledger.report)
     }
 
-    /// Receipt numbers have no holes, and no order has two receipts.
+    /// Receipt numbers have no holes, and each says what was taken.
     async fn audit_receipts(&self, ledger: &mut Ledger) -> Result<(), ReadError> {
         let mut pages = Pages::new(&RECEIPTS);
         let mut expected = 1;
@@ -76,10 +76,6 @@ impl App {
                 ledger.differ("receipt-number-gap", receipt.number.to_string(), detail);
             }
             expected = receipt.number + 1;
-            if !ledger.receipts.insert(receipt.order_id) {
-                let detail = format!("receipt {} is a second one", receipt.number);
-                ledger.differ("two-receipts", order::public_id(receipt.order_id), detail);
-            }
             let payment = Payment::load(&*self.store, receipt.order_id).await?;
             let captured = payment.map_or(0, |payment| payment.captured);
             if captured != receipt.total {
@@ -109,31 +105,33 @@ impl App {
             ledger.count("payments");
             ledger.report.money.captured += payment.captured;
             ledger.report.money.refunded += payment.refunded;
-            if payment.captured > 0 {
-                ledger.money.insert(order.id, (payment.captured, payment.refunded));
-            }
             audit_payment(ledger, &order, &payment);
-            // The receipts were read before: one that came since is looked up.
-            if is_served(order.status) && !ledger.receipts.contains(&order.id) {
-                let receipt = ReceiptRecord::of_order(&*self.store, order.id).await?;
-                if receipt.is_none() {
-                    ledger.differ("paid-without-receipt", id, "there is no receipt");
+            if is_served(order.status) || payment.captured > 0 {
+                match ReceiptRecord::count_of_order(&*self.store, order.id).await? {
+                    0 if is_served(order.status) => ledger.differ("paid-without-receipt", id, "there is no receipt"),
+                    0 | 1 => {}
+                    more => ledger.differ("two-receipts", id, format!("there are {more}")),
                 }
             }
             let reservation = Reservation::load(&*self.store, order.id).await?;
-            self.audit_reservation(ledger, &order, reservation.as_ref());
+            self.audit_reservation(ledger, &order, reservation.as_ref())?;
         }
         Ok(())
     }
 
-    fn audit_reservation(&self, ledger: &mut Ledger, order: &Order, reservation: Option<&Reservation>) {
+    fn audit_reservation(
+        &self,
+        ledger: &mut Ledger,
+        order: &Order,
+        reservation: Option<&Reservation>,
+    ) -> Result<(), ReadError> {
         let Some(reservation) = reservation else {
             let needed =
                 !matches!(order.status, OrderStatus::Checkout | OrderStatus::Rejected | OrderStatus::Cancelled);
             if needed {
                 ledger.differ("order-without-stock", order.public_id(), "nothing was reserved");
             }
-            return;
+            return Ok(());
         };
         ledger.count("reservations");
         for (sku, units) in &reservation.needs {
@@ -145,16 +143,29 @@ impl App {
             }
         }
         let wrong = match reservation.status {
-            // Cancelled after the kitchen began: the goods are gone, the money is back.
-            ReservationStatus::Committed => matches!(order.status, OrderStatus::Expired | OrderStatus::Checkout),
+            ReservationStatus::Committed => match order.status {
+                OrderStatus::Expired | OrderStatus::Checkout | OrderStatus::Rejected => true,
+                // Once the kitchen has begun the goods are gone, and the money goes back all the same.
+                OrderStatus::Cancelled => {
+                    let timeline = order.timeline()?;
+                    !timeline.iter().any(|entry| entry.1 == OrderStatus::InPreparation)
+                }
+                _ => false,
+            },
             ReservationStatus::Held => order.status != OrderStatus::PaymentPending,
             ReservationStatus::Released | ReservationStatus::Returned => is_served(order.status),
         };
-        if wrong && order.attention().is_none() && order.cancel_reason().is_none() {
+        if wrong && !is_being_undone(order) {
             let detail =
                 format!("the order is {}, its stock is {}", order.status.as_str(), reservation.status.as_str());
             ledger.differ("stock-against-order", order.public_id(), detail);
         }
+        let until = reservation.expires_at;
+        if reservation.status == ReservationStatus::Held && self.now() - until > HOLD_GRACE_MS {
+            let detail = format!("it was set apart until {}", Instant(until).to_rfc3339());
+            ledger.differ("stock-held-too-long", order.public_id(), detail);
+        }
+        Ok(())
     }
 
     /// The counters of each product are what came less what orders hold.
@@ -198,27 +209,31 @@ impl App {
         Ok(())
     }
 
-    /// What the provider took and gave back for each order is what we say.
+    /// What the provider took and gave back for each order, over all its tries, is what we say.
     async fn audit_provider(&self, ledger: &mut Ledger) -> Result<(), FindError> {
         let mut cursor = None;
-        // Order -> captured and refunded in the provider's books: an order can have several tries, but only one that counts.
-        let mut books: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        // What our payments say of the intents that they count with: less than all of it means that books are missing.
+        let mut seen = 0;
         loop {
             let page = self.provider.books(cursor).await.map_err(unavailable)?;
             let Some((intents, next)) = page else { return Ok(()) };
+            ledger.report.books_compared = true;
             for intent in intents {
                 ledger.count("provider-payments");
                 ledger.report.money.provider_captured += intent.captured;
                 ledger.report.money.provider_refunded += intent.refunded;
-                let Some(id) = order::private_id(&intent.order_id) else { continue };
-                if intent.captured > 0 {
-                    let sums = books.entry(id).or_default();
-                    sums.0 += intent.captured;
-                    sums.1 += intent.refunded;
-                }
                 if intent.refunded > intent.captured {
                     let detail = format!("{} of {} given back", intent.refunded, intent.captured);
                     ledger.differ("refund-above-capture", intent.id.clone(), detail);
+                }
+                let (captured, difference) = self.compare(&intent).await?;
+                seen += captured;
+                if difference.is_some() {
+                    // Money that moved while the books were read is no difference: both sides once more.
+                    let again = self.provider.retrieve(&intent.id).await.map_err(unavailable)?;
+                    if let (_, Some((code, detail))) = self.compare(&again).await? {
+                        ledger.differ(code, again.order_id, detail);
+                    }
                 }
             }
             cursor = next;
@@ -226,37 +241,75 @@ impl App {
                 break;
             }
         }
-        for (id, (captured, refunded)) in std::mem::take(&mut ledger.money) {
-            let (theirs_captured, theirs_refunded) = books.remove(&id).unwrap_or_default();
-            if captured - refunded != theirs_captured - theirs_refunded && self.still_differs(id).await? {
-                let detail = format!(
-                    "we took {captured} and gave back {refunded}, the provider {theirs_captured} and {theirs_refunded}"
-                );
-                ledger.differ("money-against-provider", order::public_id(id), detail);
-            }
+        if seen != ledger.report.money.captured {
+            self.audit_missing_books(ledger).await?;
         }
-        for (id, (captured, refunded)) in books {
-            if captured != refunded && self.still_differs(id).await? {
-                let detail = format!("the provider took {captured} and gave back {refunded}, we know of nothing");
-                ledger.differ("money-unknown-to-us", order::public_id(id), detail);
+        Ok(())
+    }
+
+    /// One intent of the provider's books against our record: what we say was taken by it, and the difference.
+    async fn compare(&self, intent: &Intent) -> Result<(i64, Option<(&'static str, String)>), ReadError> {
+        let kept = intent.captured - intent.refunded;
+        let held = intent.status == IntentStatus::Held;
+        let stray = |code: &'static str| {
+            let what = if held { "holds" } else { "keeps" };
+            let detail = format!("the provider {what} {} of {}", if held { intent.amount } else { kept }, intent.id);
+            (held || kept != 0).then_some((code, detail))
+        };
+        let records = match order::private_id(&intent.order_id) {
+            Some(id) => Order::load(&*self.store, id).await?.zip(Payment::load(&*self.store, id).await?),
+            None => None,
+        };
+        let Some((order, payment)) = records else {
+            return Ok((0, stray("money-unknown-to-us")));
+        };
+        if payment.intent() != Some(intent.id.as_str()) {
+            // While the order is under way, an older try may be about to go back.
+            let over = order.status.is_final() || kept != 0;
+            return Ok((0, stray("money-of-another-try").filter(|_| over)));
+        }
+        let difference = if payment.captured - payment.refunded != kept {
+            let detail = format!(
+                "we took {} and gave back {}, the provider {} and {}",
+                payment.captured, payment.refunded, intent.captured, intent.refunded
+            );
+            Some(("money-against-provider", detail))
+        } else if held && order.status.is_final() {
+            stray("hold-kept")
+        } else {
+            None
+        };
+        Ok((payment.captured, difference))
+    }
+
+    /// Money that we say was taken and that stands in no book.
+    async fn audit_missing_books(&self, ledger: &mut Ledger) -> Result<(), FindError> {
+        let mut pages = Pages::new(&PAYMENTS);
+        while let Some(row) = pages.next(self).await? {
+            let payment = Payment::from_row(row)?;
+            if payment.captured == 0 {
+                continue;
+            }
+            let found = match payment.intent() {
+                Some(intent) => match self.provider.retrieve(intent).await {
+                    Ok(_) => true,
+                    Err(ProviderError::Unavailable) => return Err(unavailable(ProviderError::Unavailable)),
+                    Err(_) => false,
+                },
+                None => false,
+            };
+            if !found {
+                let detail = format!("we took {}, the provider knows of nothing", payment.captured);
+                ledger.differ("money-unknown-to-the-provider", order::public_id(payment.order_id), detail);
             }
         }
         Ok(())
     }
 }
 
-impl App {
-    /// Looks at both sides again: money that moved while the books were read is no difference.
-    async fn still_differs(&self, order_id: i64) -> Result<bool, FindError> {
-        let Some(payment) = Payment::load(&*self.store, order_id).await? else {
-            return Ok(true);
-        };
-        let Some(intent) = payment.intent() else {
-            return Ok(true);
-        };
-        let theirs = self.provider.retrieve(intent).await.map_err(unavailable)?;
-        Ok(payment.captured - payment.refunded != theirs.captured - theirs.refunded)
-    }
+/// Whether an order is on its way back, so that money and goods are ahead of its status.
+fn is_being_undone(order: &Order) -> bool {
+    order.cancel_reason().is_some() && !order.status.is_final() && !order.is_halted()
 }
 
 fn audit_payment(ledger: &mut Ledger, order: &Order, payment: &Payment) {
@@ -271,17 +324,18 @@ fn audit_payment(ledger: &mut Ledger, order: &Order, payment: &Payment) {
         ledger.differ("taken-too-much", id.clone(), detail);
     }
     let paid = payment.status == PaymentStatus::Confirmed && payment.captured == payment.amount;
-    let settled = !matches!(payment.status, PaymentStatus::Confirmed | PaymentStatus::Authorized);
-    let served = is_served(order.status);
+    let over = match payment.status {
+        PaymentStatus::Voided | PaymentStatus::Expired => true,
+        PaymentStatus::Refunded => payment.refunded == payment.captured,
+        _ => false,
+    };
     let off = matches!(order.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Expired);
-    let flagged = order.attention().is_some() || order.cancel_reason().is_some();
-    if served && !paid && !flagged {
-        let detail = format!("the order is {}, the payment {}", order.status.as_str(), payment.status.as_str());
-        ledger.differ("served-without-payment", id.clone(), detail);
+    let stands = || format!("the order is {}, the payment {}", order.status.as_str(), payment.status.as_str());
+    if is_served(order.status) && !paid && !is_being_undone(order) {
+        ledger.differ("served-without-payment", id.clone(), stands());
     }
-    if off && !settled && order.attention().is_none() {
-        let detail = format!("the order is {}, the payment {}", order.status.as_str(), payment.status.as_str());
-        ledger.differ("money-kept", id.clone(), detail);
+    if off && !over {
+        ledger.differ("money-kept", id, stands());
     }
 }
 

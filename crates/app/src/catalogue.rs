@@ -11,6 +11,7 @@ use store::{Add, Batch, CommitError, Op, Query, ReadError, Row, Store, Value};
 
 use crate::commands::AdjustStock;
 use crate::error::StoreError;
+use crate::idempotency::{Before, IdempotencyKey};
 use crate::records::product::{self, PRODUCTS};
 use crate::records::stock::{ADJUSTMENTS, STOCK};
 use crate::views::{CatalogueView, ProductView, StockView};
@@ -23,8 +24,8 @@ const MAX_DELTA: i64 = 1_000_000_000;
 
 /// The products in memory, so that an order costs no read for its prices.
 ///
-/// Invariant: what it holds was durable when it was read. A write of the catalogue empties it; a load that began before the
-/// write does not fill it again.
+/// Invariant: what it holds was durable when it was read. A write of the catalogue empties it once it is durable, whoever
+/// wrote it and whether or not they still wait; a load that began before the write does not fill it again.
 #[derive(Default)]
 pub(crate) struct Menu {
     loaded: RwLock<Option<Arc<Products>>>,
@@ -67,7 +68,7 @@ impl Menu {
         Ok(products)
     }
 
-    fn forget(&self) {
+    pub(crate) fn forget(&self) {
         let mut loaded = self.loaded.write();
         self.writes.fetch_add(1, Ordering::AcqRel);
         *loaded = None;
@@ -117,6 +118,15 @@ impl Problem for PutError {
     }
 }
 
+/// Stock that was changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Adjusted {
+    /// The stock now.
+    pub stock: StockView,
+    /// Whether the same request had changed it before.
+    pub replayed: bool,
+}
+
 /// Why stock was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdjustError {
@@ -129,6 +139,12 @@ pub enum AdjustError {
     /// Empty, too long, or with control characters.
     #[error("the reason must have 1 to 280 characters")]
     Reason,
+    /// Longer than 255 characters, or empty.
+    #[error("the idempotency key must have 1 to 255 visible ASCII characters")]
+    Key,
+    /// The key was used for another body.
+    #[error("the idempotency key was used for another change; use a new key")]
+    KeyReused,
     /// More than is available.
     #[error("only `{0}` units are available; take away at most that many")]
     Short(i64),
@@ -141,7 +157,7 @@ impl Problem for AdjustError {
     fn kind(&self) -> Kind {
         match self {
             AdjustError::NotFound(_) => Kind::NotFound,
-            AdjustError::Delta | AdjustError::Reason => Kind::Invalid,
+            AdjustError::Delta | AdjustError::Reason | AdjustError::Key | AdjustError::KeyReused => Kind::Invalid,
             AdjustError::Short(_) => Kind::Conflict,
             AdjustError::Store(error) => error.kind(),
         }
@@ -152,6 +168,8 @@ impl Problem for AdjustError {
             AdjustError::NotFound(_) => "not-found",
             AdjustError::Delta => "invalid-delta",
             AdjustError::Reason => "invalid-reason",
+            AdjustError::Key => "invalid-idempotency-key",
+            AdjustError::KeyReused => "idempotency-key-reused",
             AdjustError::Short(_) => "not-enough-stock",
             AdjustError::Store(error) => error.code(),
         }
@@ -247,11 +265,17 @@ impl App {
         Ok(view.map_err(StoreError::from)?)
     }
 
-    /// Adds or takes away stock. Returns once that is durable.
+    /// Adds or takes away stock. Returns once that is durable. The same `key` with the same body changes nothing a second
+    /// time, and answers the stock as it is then.
     ///
     /// # Errors
     /// [`AdjustError`].
-    pub async fn adjust_stock(&self, sku: &str, command: AdjustStock) -> Result<StockView, AdjustError> {
+    pub async fn adjust_stock(
+        &self,
+        sku: &str,
+        command: AdjustStock,
+        key: Option<&str>,
+    ) -> Result<Adjusted, AdjustError> {
         let reason = command.reason.trim();
         if reason.is_empty() || !basket::is_note(reason) {
             return Err(AdjustError::Reason);
@@ -263,6 +287,16 @@ impl App {
         if !is_code(sku) {
             return Err(not_found());
         }
+        let key = match key {
+            Some(key) => {
+                let key = IdempotencyKey::new(&self.secrets, "stock", key, &(sku, &command));
+                Some(key.ok_or(AdjustError::Key)?)
+            }
+            None => None,
+        };
+        if self.was_adjusted(key.as_ref()).await? {
+            return self.adjusted(sku, true).await;
+        }
         let mut batch = Batch::new();
         batch.push(Op::Add(Add {
             table: &STOCK,
@@ -270,16 +304,40 @@ impl App {
             amounts: vec![("available", command.delta)],
             floor: 0,
         }));
-        batch.insert(adjustment(sku, command.delta, self.now(), reason));
-        let committed = self.commit(batch).await;
-        let stock = self.store.get(&STOCK, &sku.into()).await.map_err(StoreError::from)?;
-        let view = stock_view(stock.as_ref());
-        match committed {
-            Ok(()) => Ok(view),
-            Err(CommitError::Conflict { .. }) => Err(not_found()),
-            Err(CommitError::BelowFloor { .. }) => Err(AdjustError::Short(view.available)),
+        let now = self.now();
+        let adjustment = adjustment(sku, command.delta, now, reason);
+        if let Some(key) = &key {
+            batch.insert(key.row(adjustment.key().int().unwrap_or(0), now));
+        }
+        batch.insert(adjustment);
+        match self.commit(batch).await {
+            Ok(()) => self.adjusted(sku, false).await,
+            // The product is not there, or its twin under the same key was faster.
+            Err(CommitError::Conflict { .. }) => match self.was_adjusted(key.as_ref()).await? {
+                true => self.adjusted(sku, true).await,
+                false => Err(not_found()),
+            },
+            Err(CommitError::BelowFloor { .. }) => {
+                let adjusted = self.adjusted(sku, false).await?;
+                Err(AdjustError::Short(adjusted.stock.available))
+            }
             Err(error) => Err(StoreError::from(error).into()),
         }
+    }
+
+    /// Whether the same change was made under that key.
+    async fn was_adjusted(&self, key: Option<&IdempotencyKey>) -> Result<bool, AdjustError> {
+        let Some(key) = key else { return Ok(false) };
+        match key.before(&*self.store).await? {
+            Before::Fresh => Ok(false),
+            Before::Same(_) => Ok(true),
+            Before::Other => Err(AdjustError::KeyReused),
+        }
+    }
+
+    async fn adjusted(&self, sku: &str, replayed: bool) -> Result<Adjusted, AdjustError> {
+        let stock = self.store.get(&STOCK, &sku.into()).await.map_err(StoreError::from)?;
+        Ok(Adjusted { stock: stock_view(stock.as_ref()), replayed })
     }
 
     /// Fills an empty catalogue with the sample; answers how many products came. A catalogue with products stays as it is.
@@ -301,7 +359,10 @@ impl App {
             batch.insert(adjustment(sku, *stock, self.now(), "sample catalogue"));
         }
         match self.commit(batch).await {
-            Ok(()) => Ok(sample.len()),
+            Ok(()) => {
+                self.menu.forget();
+                Ok(sample.len())
+            }
             Err(CommitError::Conflict { .. }) => Ok(0),
             Err(error) => Err(StoreError::from(error).into()),
         }

@@ -8,7 +8,8 @@ use domain::order::OrderStatus;
 use store::{Batch, CommitError, Key, Op, Page, Query, ReadError, Receipt, Row, Store, Table, Value};
 use tokio::sync::{broadcast, mpsc};
 
-use crate::records::{bench, delivery, order, payment};
+use crate::catalogue::Menu;
+use crate::records::{bench, delivery, order, payment, product};
 use crate::views::{OrderChange, Stats};
 
 /// How many changes a slow follower may be behind before it loses the oldest.
@@ -16,8 +17,9 @@ const FOLLOWER_LAG: usize = 4_096;
 /// How many commits may wait for their durability before further ones wait to be told of.
 const UNTOLD: usize = 65_536;
 
-/// Counts and followers.
+/// Counts and followers, and the catalogue in memory, which follows the products.
 pub(crate) struct Feed {
+    menu: Arc<Menu>,
     changes: broadcast::Sender<OrderChange>,
     placed: AtomicU64,
     confirmed: AtomicU64,
@@ -40,11 +42,13 @@ enum News {
         order_id: i64,
     },
     BenchConfirmed,
+    Catalogue,
 }
 
 impl Feed {
-    fn new() -> Feed {
+    fn new(menu: Arc<Menu>) -> Feed {
         Feed {
+            menu,
             changes: broadcast::channel(FOLLOWER_LAG).0,
             placed: AtomicU64::new(0),
             confirmed: AtomicU64::new(0),
@@ -96,6 +100,10 @@ impl Feed {
                     self.bench_confirmed.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
+                News::Catalogue => {
+                    self.menu.forget();
+                    continue;
+                }
                 News::Order { id, status, revision } => {
                     if let Some(status) = status {
                         self.count(*status);
@@ -118,6 +126,9 @@ fn news(batch: &Batch) -> Vec<News> {
     let mut all = Vec::new();
     for op in batch.ops() {
         let (table, key) = op.item();
+        if *table == product::PRODUCTS {
+            all.push(News::Catalogue);
+        }
         let Some(id) = key.int() else { continue };
         if *table == order::ORDERS {
             let (status, revision) = match op {
@@ -156,8 +167,8 @@ pub(crate) struct Observed {
 
 impl Observed {
     /// Wraps a store; needs a Tokio runtime for the task that tells.
-    pub(crate) fn new(inner: Arc<dyn Store>) -> (Arc<Observed>, Arc<Feed>) {
-        let feed = Arc::new(Feed::new());
+    pub(crate) fn new(inner: Arc<dyn Store>, menu: Arc<Menu>) -> (Arc<Observed>, Arc<Feed>) {
+        let feed = Arc::new(Feed::new(menu));
         let (untold, mut receiver) = mpsc::channel::<(Receipt, Vec<News>)>(UNTOLD);
         let teller = feed.clone();
         tokio::spawn(async move {

@@ -4,14 +4,11 @@ use domain::notification::Notice;
 use store::{Query, ReadError, Row};
 
 use crate::commands::ListMails;
-use crate::orders::page_limit;
+use crate::orders::{page_limit, scan};
 use crate::records::mail::{MAILS, private_id, public_id};
 use crate::records::{Order, Payment, damaged, order};
 use crate::views::{MailPage, MailView};
 use crate::{App, FindError, Instant, ListError, mail};
-
-/// How many mails one call reads at most when it looks for a recipient.
-const MAX_SCAN: usize = 5_000;
 
 impl App {
     /// A page of mails, those of the newest orders first, without their texts.
@@ -31,26 +28,16 @@ impl App {
                 None => return Ok(page),
             },
         };
-        let mut read = 0;
-        // Small pages, so that a page ends where its last mail is and the cursor loses none.
-        while page.items.len() < limit && read < MAX_SCAN {
-            let query = match order {
-                Some(id) => Query::partition(&MAILS, id),
-                None => Query::table(&MAILS).descending(),
-            };
-            let step = limit - page.items.len();
-            let found = self.store.query(query.limit(step).after(page.next.take())).await?;
-            read += found.rows.len().max(1);
-            for row in &found.rows {
-                if list.to.as_deref().is_none_or(|to| row.text("recipient") == Some(to)) {
-                    page.items.extend(self.mail_view(row, false).await?);
-                }
-            }
-            page.next = found.next;
-            if page.next.is_none() {
-                break;
-            }
+        let query = match order {
+            Some(id) => Query::partition(&MAILS, id),
+            None => Query::table(&MAILS).descending(),
+        };
+        let is_wanted = |row: &Row| list.to.as_deref().is_none_or(|to| row.text("recipient") == Some(to));
+        let found = scan(&*self.store, query, limit, page.next.take(), is_wanted).await?;
+        for row in &found.rows {
+            page.items.extend(self.mail_view(row, false).await?);
         }
+        page.next = found.next;
         Ok(page)
     }
 

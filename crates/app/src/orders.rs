@@ -2,7 +2,7 @@
 
 use domain::delivery::{DeliveryKind, DeliveryStatus};
 use domain::order::{Party, actions};
-use store::{Query, ReadError};
+use store::{Page, Query, ReadError, Row, Store};
 
 use crate::commands::ListOrders;
 use crate::records::order::{self, ORDERS};
@@ -15,7 +15,7 @@ use crate::{App, FindError, Instant, ListError, signature};
 
 /// The most rows of a page.
 pub(crate) const MAX_LIST: usize = 200;
-/// How many orders one call reads at most when it looks for a final status.
+/// How many rows one call reads at most when it looks for some among them.
 const MAX_SCAN: usize = 5_000;
 
 impl App {
@@ -83,25 +83,10 @@ impl App {
     }
 
     async fn scan(&self, status: &str, limit: usize, cursor: Option<String>) -> Result<OrderPage, ListError> {
-        let mut page = OrderPage { items: Vec::new(), next: cursor };
-        let mut read = 0;
-        // Small pages, so that a page ends where its last order is and the cursor loses none.
-        while page.items.len() < limit && read < MAX_SCAN {
-            let step = limit - page.items.len();
-            let query = Query::table(&ORDERS).descending().limit(step).after(page.next.take());
-            let found = self.store.query(query).await?;
-            read += found.rows.len().max(1);
-            for row in found.rows {
-                if row.text("status") == Some(status) {
-                    page.items.push(summary(&Order::from_row(row)?)?);
-                }
-            }
-            page.next = found.next;
-            if page.next.is_none() {
-                break;
-            }
-        }
-        Ok(page)
+        let query = Query::table(&ORDERS).descending();
+        let found = scan(&*self.store, query, limit, cursor, |row| row.text("status") == Some(status)).await?;
+        let items = found.rows.into_iter().map(|row| summary(&Order::from_row(row)?));
+        Ok(OrderPage { items: items.collect::<Result<_, ReadError>>()?, next: found.next })
     }
 
     /// Proves that its bearer placed the order: 128 bits in hex.
@@ -116,6 +101,41 @@ impl App {
     pub fn is_tracking_token(&self, order_id: &str, token: &str) -> bool {
         signature::same(self.tracking_token(order_id).as_bytes(), token.as_bytes())
     }
+}
+
+/// Up to `limit` of the rows that are to be kept, out of at most [`MAX_SCAN`], and where to go on.
+pub(crate) async fn scan(
+    store: &dyn Store,
+    query: Query,
+    limit: usize,
+    mut cursor: Option<String>,
+    keep: impl Fn(&Row) -> bool,
+) -> Result<Page, ReadError> {
+    let mut kept = Page::default();
+    let mut read = 0;
+    while read < MAX_SCAN {
+        let from = cursor.clone();
+        let page = store.query(query.clone().limit(MAX_LIST).after(cursor)).await?;
+        read += page.rows.len().max(1);
+        let (last, missing) = (page.rows.len(), limit - kept.rows.len());
+        let mut good = page.rows.iter().enumerate().filter(|(_, row)| keep(row)).map(|(at, _)| at + 1);
+        // Cut where the last row that is wanted stands, so that the next page begins right after it.
+        if let Some(end) = good.nth(missing - 1)
+            && end < last
+        {
+            let cut = store.query(query.limit(end).after(from)).await?;
+            kept.rows.extend(page.rows.into_iter().take(end).filter(keep));
+            kept.next = cut.next;
+            return Ok(kept);
+        }
+        kept.rows.extend(page.rows.into_iter().filter(&keep));
+        cursor = page.next;
+        if cursor.is_none() || kept.rows.len() >= limit {
+            break;
+        }
+    }
+    kept.next = cursor;
+    Ok(kept)
 }
 
 pub(crate) fn page_limit(limit: Option<usize>) -> Result<usize, ListError> {

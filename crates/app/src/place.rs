@@ -1,22 +1,23 @@
 //! Placing an order.
 
+use domain::Currency;
 use domain::basket::{self, BasketError};
 use domain::catalogue::Product;
 use domain::customer::{Customer, CustomerError};
 use domain::delivery::DeliveryKind;
 use domain::order::OrderStatus;
-use store::{Batch, CommitError, Row, Value};
+use store::{Batch, CommitError};
 
 use crate::app::MAX_TRIES;
 use crate::commands::{DeliveryRequest, PaymentMethod, PlaceOrder};
 use crate::error::StoreError;
-use crate::provider::{Card, ProviderError};
-use crate::records::key::{IDEMPOTENCY_KEYS, day};
+use crate::idempotency::{Before, IdempotencyKey};
+use crate::provider::{Card, ProviderError, is_card_number};
 use crate::records::order::{self, Body, NewOrder};
 use crate::records::payment::NewPayment;
-use crate::records::{Order, Payment, json};
+use crate::records::{Order, Payment};
 use crate::views::PlacedOrder;
-use crate::{App, Instant, Kind, Problem, signature};
+use crate::{App, Instant, Kind, Problem};
 
 /// An order that is durable and whose flow is started.
 #[derive(Debug, Clone)]
@@ -116,7 +117,10 @@ impl App {
     /// [`PlaceError`]; nothing was placed.
     pub async fn place_order(&self, command: PlaceOrder, key: Option<&str>) -> Result<Placed, PlaceError> {
         let key = match key {
-            Some(key) => Some(self.idempotency(key, &command)?),
+            Some(key) => {
+                let key = IdempotencyKey::new(&self.secrets, "place", key, &command);
+                Some(key.ok_or(PlaceError::Key)?)
+            }
             None => None,
         };
         if let Some(placed) = self.replay(key.as_ref()).await? {
@@ -165,7 +169,7 @@ impl App {
             }
             match self.commit(batch).await {
                 Ok(()) => {
-                    let order = self.placed(id, number, order.total, expires_at);
+                    let order = self.placed(id, number, order.total, self.settings.currency, expires_at);
                     return Ok(Placed { order, replayed: false });
                 }
                 // The only row that another request can have written is the key's.
@@ -180,7 +184,7 @@ impl App {
         Err(StoreError::Busy.into())
     }
 
-    fn placed(&self, id: i64, number: i64, total: i64, expires_at: i64) -> PlacedOrder {
+    fn placed(&self, id: i64, number: i64, total: i64, currency: Currency, expires_at: i64) -> PlacedOrder {
         let order_id = order::public_id(id);
         let tracking_token = self.tracking_token(&order_id);
         PlacedOrder {
@@ -189,39 +193,36 @@ impl App {
             number,
             status: OrderStatus::Checkout,
             total,
-            currency: self.settings.currency,
+            currency,
             tracking_token,
             expires_at: Instant(expires_at),
         }
     }
 
-    fn idempotency(&self, key: &str, command: &PlaceOrder) -> Result<IdempotencyKey, PlaceError> {
-        if key.is_empty() || key.len() > 255 || !key.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
-            return Err(PlaceError::Key);
-        }
-        // Keyed, so that the fingerprint of a body with a card in it tells nothing.
-        let mac = signature::hmac(&self.secrets.fingerprints, &[json(command).as_bytes()]);
-        Ok(IdempotencyKey { key: format!("place/{key}"), fingerprint: signature::hex(&mac).chars().take(32).collect() })
+    /// The answer that the same request under that key had before, if it had one.
+    ///
+    /// # Errors
+    /// [`PlaceError::Key`] and [`PlaceError::KeyReused`] among them.
+    pub async fn placed_before(&self, command: &PlaceOrder, key: &str) -> Result<Option<Placed>, PlaceError> {
+        let key = IdempotencyKey::new(&self.secrets, "place", key, command).ok_or(PlaceError::Key)?;
+        self.replay(Some(&key)).await
     }
 
     /// The answer that this key had before, once that answer is durable.
     async fn replay(&self, key: Option<&IdempotencyKey>) -> Result<Option<Placed>, PlaceError> {
         let Some(key) = key else { return Ok(None) };
-        let row = self.store.get(&IDEMPOTENCY_KEYS, &key.key.as_str().into()).await;
-        let Some(row) = row.map_err(StoreError::from)? else {
-            return Ok(None);
+        let id = match key.before(&*self.store).await? {
+            Before::Fresh => return Ok(None),
+            Before::Same(id) => id,
+            Before::Other => return Err(PlaceError::KeyReused),
         };
-        if row.text("fingerprint") != Some(&key.fingerprint) {
-            return Err(PlaceError::KeyReused);
-        }
-        let id = row.int("order_id").unwrap_or(0);
         let order = Order::load(&*self.store, id).await.map_err(StoreError::from)?;
         let payment = Payment::load(&*self.store, id).await.map_err(StoreError::from)?;
         let (Some(order), Some(payment)) = (order, payment) else {
             return Ok(None);
         };
-        self.store.flush().await.map_err(StoreError::from)?;
-        let order = self.placed(id, order.number(), order.total(), payment.expires_at);
+        // Out of the rows that were frozen then, not out of the settings of today.
+        let order = self.placed(id, order.number(), order.total(), order.currency(), payment.expires_at);
         Ok(Some(Placed { order, replayed: true }))
     }
 
@@ -231,7 +232,14 @@ impl App {
         method: PaymentMethod,
     ) -> Result<(&'static str, Option<String>, Option<String>), ProviderError> {
         match method {
-            PaymentMethod::Pix {} => Ok(("pix", None, None)),
+            PaymentMethod::Pix {} if self.settings.currency == Currency::BRL => Ok(("pix", None, None)),
+            PaymentMethod::Pix {} => {
+                Err(ProviderError::Card { field: "type", problem: "Pix pays in BRL only; pay by card" })
+            }
+            PaymentMethod::Token { token } if is_card_number(&token) => Err(ProviderError::Card {
+                field: "token",
+                problem: "the token is a card number; send it as a card, or exchange it with the provider",
+            }),
             PaymentMethod::Token { token } if is_token(&token) => Ok(("card", None, Some(token))),
             PaymentMethod::Token { .. } => Err(ProviderError::Card {
                 field: "token",
@@ -263,19 +271,6 @@ impl From<ProviderError> for PlaceError {
             ProviderError::Card { field, problem } => PlaceError::Card { field, problem },
             ProviderError::Unavailable | ProviderError::Invalid(_) => PlaceError::Provider,
         }
-    }
-}
-
-struct IdempotencyKey {
-    key: String,
-    fingerprint: String,
-}
-
-impl IdempotencyKey {
-    fn row(&self, order_id: i64, now: i64) -> Row {
-        let values =
-            vec![Value::from(self.fingerprint.as_str()), Value::Int(order_id), Value::Int(1), Value::Int(day(now))];
-        Row::new(&IDEMPOTENCY_KEYS, self.key.as_str(), values)
     }
 }
 

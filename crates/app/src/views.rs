@@ -381,6 +381,8 @@ pub struct AuditReport {
     pub needs_attention: u64,
     /// What was taken, given back and kept, in minor units.
     pub money: AuditMoney,
+    /// Whether the provider has books that ours were compared with.
+    pub books_compared: bool,
     /// At most 1,000; empty when everything agrees.
     pub differences: Vec<Difference>,
     /// Whether differences were left out.

@@ -300,6 +300,9 @@ pub fn total(lines: &[Line], delivery_fee: i64, tip: i64) -> Result<Totals, Bask
     if !(0..=MAX_AMOUNT).contains(&tip) {
         return Err(BasketError::Tip);
     }
+    if !(0..=MAX_AMOUNT).contains(&delivery_fee) {
+        return Err(BasketError::Total);
+    }
     // At most 50 lines of at most MAX_AMOUNT each, a fee and a tip: no overflow.
     let subtotal: i64 = lines.iter().map(|line| line.total).sum();
     let total = subtotal + delivery_fee + tip;

@@ -5,7 +5,7 @@ use serde_json::json;
 use store::Batch;
 
 use super::{changed, load_order, load_payment, refuse_cancelled};
-use crate::records::receipt::{RECEIPTS, ReceiptRecord};
+use crate::records::receipt::RECEIPTS;
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -30,17 +30,10 @@ impl Function for GenerateReceipt {
             app.receipt_numbers.refuse(order.id);
             number = app.receipt_numbers.take(order.id, call.now_ms).await?;
         }
-        let document = app.print(&order, &payment, number, call.now_ms)?;
-        let record = ReceiptRecord {
-            number,
-            order_id: order.id,
-            issued_at: call.now_ms,
-            total: payment.captured,
-            sha256: document.sha256,
-        };
+        let (record, document) = app.issue(&order, &payment, number, call.now_ms)?;
         // Written beside the commit, not within it: if the step runs again the file is written again, and a file that does
         // not match the record is never served.
-        app.files.put(order.id, document.bytes);
+        app.files.put(order.id, document);
         let mut batch = Batch::new();
         batch.insert(record.row());
         changed(json!({ "number": number }), batch)

@@ -199,3 +199,15 @@ pub trait PaymentProvider: Send + Sync {
     /// [`ProviderError::Invalid`].
     fn read_event(&self, body: &[u8]) -> Result<Event, ProviderError>;
 }
+
+/// Whether a text is a card's number: 12 to 19 digits whose last is the check digit (ISO/IEC 7812-1, annex B).
+pub(crate) fn is_card_number(text: &str) -> bool {
+    let is_long_enough = (12..=19).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let digits = text.bytes().rev().map(|b| u32::from(b.wrapping_sub(b'0')));
+    let sum = digits.enumerate().map(|(at, digit)| match (at % 2, digit * 2) {
+        (0, _) => digit,
+        (_, twice) if twice > 9 => twice - 9,
+        (_, twice) => twice,
+    });
+    is_long_enough && sum.sum::<u32>() % 10 == 0
+}

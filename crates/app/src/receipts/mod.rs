@@ -6,14 +6,18 @@ mod numbers;
 mod pdf;
 
 use bytes::Bytes;
+use domain::money::Locale;
 use domain::receipt::{Method, Receipt};
 use jiff::Timestamp;
+use jiff::tz::Offset;
 use sha2::{Digest, Sha256};
-use store::ReadError;
+use store::{Batch, ReadError};
 
 pub(crate) use files::Files;
 pub(crate) use numbers::Numbers;
+pub(crate) use pdf::TEMPLATE;
 
+use crate::records::issuer::Issuer;
 use crate::records::order;
 use crate::records::receipt::{self, ReceiptRecord};
 use crate::records::{Order, Payment};
@@ -40,6 +44,9 @@ pub enum DownloadError {
     /// Too old.
     #[error("the link has expired; ask the order for a new one")]
     Expired,
+    /// The document is gone, and what would be made now is not what was issued.
+    #[error("the document of receipt `{0}` is lost and cannot be made again as it was; ask the shop")]
+    Lost(i64),
     /// There is none, or the store failed.
     #[error(transparent)]
     Find(#[from] FindError),
@@ -49,7 +56,7 @@ impl Problem for DownloadError {
     fn kind(&self) -> Kind {
         match self {
             DownloadError::Forged => Kind::Unauthenticated,
-            DownloadError::Expired => Kind::Gone,
+            DownloadError::Expired | DownloadError::Lost(_) => Kind::Gone,
             DownloadError::Find(error) => error.kind(),
         }
     }
@@ -58,6 +65,7 @@ impl Problem for DownloadError {
         match self {
             DownloadError::Forged => "invalid-link",
             DownloadError::Expired => "link-expired",
+            DownloadError::Lost(_) => "receipt-lost",
             DownloadError::Find(error) => error.code(),
         }
     }
@@ -118,13 +126,27 @@ impl App {
             return Ok(ReceiptFile { number: record.number, sha256: record.sha256, bytes });
         }
         // The file is missing or not what was issued: the record makes the same bytes again.
-        let document = self.document(id, record.number, record.issued_at).await;
-        let document = document.map_err(FindError::from)?.ok_or_else(not_found)?;
-        if document.sha256 != record.sha256 {
-            tracing::warn!(receipt = record.number, "a receipt's document differs from the one issued");
-        }
+        let document = self.document(id, &record).await.map_err(FindError::from)?;
+        let Some(document) = document.filter(|document| document.sha256 == record.sha256) else {
+            self.flag_lost(id, record.number).await;
+            return Err(DownloadError::Lost(record.number));
+        };
         self.files.put(id, document.bytes.clone());
         Ok(ReceiptFile { number: record.number, sha256: document.sha256, bytes: document.bytes })
+    }
+
+    /// Puts the order of a lost document before a person; if that cannot be written now, the next download tries again.
+    async fn flag_lost(&self, id: i64, number: i64) {
+        let reason = format!("the document of receipt {number} is lost and cannot be made again as it was");
+        tracing::error!(receipt = number, "a receipt's document is lost");
+        if let Ok(Some(order)) = Order::load(&*self.store, id).await
+            && order.attention().is_none()
+        {
+            let now = self.now();
+            let mut batch = Batch::new();
+            order.update(now).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
+            drop(self.store.commit(batch).await);
+        }
     }
 
     fn link_signature(&self, receipt_id: &str, expires: i64) -> String {
@@ -133,57 +155,80 @@ impl App {
         signature::hex(&signature::hmac(&self.secrets.receipts, &parts))
     }
 
-    async fn document(&self, id: i64, number: i64, issued_at: i64) -> Result<Option<Document>, ReadError> {
+    /// The document of a receipt once more, out of what was written down when it was issued.
+    async fn document(&self, id: i64, record: &ReceiptRecord) -> Result<Option<Document>, ReadError> {
         let order = Order::load(&*self.store, id).await?;
         let payment = Payment::load(&*self.store, id).await?;
-        let (Some(order), Some(payment)) = (order, payment) else {
+        let issuer = Issuer::load(&*self.store, record.issuer_id).await?;
+        let (Some(order), Some(payment), Some(issuer)) = (order, payment, issuer) else {
             return Ok(None);
         };
-        Ok(Some(self.print(&order, &payment, number, issued_at)?))
+        if issuer.template != TEMPLATE {
+            return Ok(None);
+        }
+        Ok(Some(print(&order, &payment, record, &issuer)?))
     }
 
-    /// Makes the document of an order's receipt.
-    pub(crate) fn print(
+    /// Issues the receipt of an order under that number: its record and its document.
+    pub(crate) fn issue(
         &self,
         order: &Order,
         payment: &Payment,
         number: i64,
-        issued_at: i64,
-    ) -> Result<Document, ReadError> {
-        let body = order.body()?;
-        let locale = mail::locale(order.customer()?.as_ref());
-        let card = payment.text("card").and_then(|card| card.split_once(' '));
-        let receipt = Receipt {
+        now: i64,
+    ) -> Result<(ReceiptRecord, Bytes), ReadError> {
+        let instant = Timestamp::from_millisecond(now).unwrap_or_default();
+        let mut record = ReceiptRecord {
             number,
-            order_number: order.number(),
-            order_id: order.public_id(),
-            merchant: self.settings.merchant.clone(),
-            issued_at: self.local_time(issued_at, locale),
-            lines: body.lines,
-            subtotal: body.subtotal,
-            delivery_fee: body.delivery_fee,
-            tip: body.tip,
-            total: order.total(),
-            currency: order.currency(),
-            method: match (payment.method(), card) {
-                ("pix", _) => Method::Pix,
-                (_, Some((brand, last4))) => Method::Card { brand: brand.to_owned(), last4: last4.to_owned() },
-                _ => Method::Card { brand: String::new(), last4: String::new() },
-            },
-            locale,
+            order_id: order.id,
+            issued_at: now,
+            utc_offset_s: self.zone.to_offset(instant).seconds().into(),
+            issuer_id: self.issuer.id,
+            locale: mail::locale(order.customer()?.as_ref()),
+            total: payment.captured,
+            sha256: String::new(),
         };
-        let bytes = pdf::render(&receipt);
-        Ok(Document { sha256: signature::hex(&Sha256::digest(&bytes)), bytes: bytes.into() })
+        let document = print(order, payment, &record, &self.issuer)?;
+        record.sha256 = document.sha256;
+        Ok((record, document.bytes))
     }
+}
 
-    /// An instant in the merchant's time zone, as people write it.
-    fn local_time(&self, at: i64, locale: domain::money::Locale) -> String {
-        let instant = Timestamp::from_millisecond(at).unwrap_or_default();
-        let local = instant.to_zoned(self.zone.clone());
-        let format = match locale {
-            domain::money::Locale::Portuguese => "%d/%m/%Y %H:%M",
-            domain::money::Locale::English => "%Y-%m-%d %H:%M",
-        };
-        local.strftime(format).to_string()
-    }
+/// Makes the document of a receipt: the same records, the same bytes.
+fn print(order: &Order, payment: &Payment, record: &ReceiptRecord, issuer: &Issuer) -> Result<Document, ReadError> {
+    let body = order.body()?;
+    let card = payment.text("card").and_then(|card| card.split_once(' '));
+    let receipt = Receipt {
+        number: record.number,
+        order_number: order.number(),
+        order_id: order.public_id(),
+        merchant: issuer.merchant.clone(),
+        issued_at: local_time(record),
+        lines: body.lines,
+        subtotal: body.subtotal,
+        delivery_fee: body.delivery_fee,
+        tip: body.tip,
+        total: order.total(),
+        currency: order.currency(),
+        method: match (payment.method(), card) {
+            ("pix", _) => Method::Pix,
+            (_, Some((brand, last4))) => Method::Card { brand: brand.to_owned(), last4: last4.to_owned() },
+            _ => Method::Card { brand: String::new(), last4: String::new() },
+        },
+        locale: record.locale,
+    };
+    let bytes = pdf::render(&receipt);
+    Ok(Document { sha256: signature::hex(&Sha256::digest(&bytes)), bytes: bytes.into() })
+}
+
+/// When a receipt was issued in the merchant's time then, as people write it.
+fn local_time(record: &ReceiptRecord) -> String {
+    let instant = Timestamp::from_millisecond(record.issued_at).unwrap_or_default();
+    let offset = i32::try_from(record.utc_offset_s).ok().and_then(|seconds| Offset::from_seconds(seconds).ok());
+    let local = instant.to_zoned(offset.unwrap_or(Offset::UTC).to_time_zone());
+    let format = match record.locale {
+        Locale::Portuguese => "%d/%m/%Y %H:%M",
+        Locale::English => "%Y-%m-%d %H:%M",
+    };
+    local.strftime(format).to_string()
 }

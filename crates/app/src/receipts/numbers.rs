@@ -179,6 +179,9 @@ mod tests {
                 number: *number,
                 order_id: 1_000 + number,
                 issued_at: 0,
+                utc_offset_s: 0,
+                issuer_id: 0,
+                locale: domain::money::Locale::English,
                 total: 1,
                 sha256: String::new(),
             };

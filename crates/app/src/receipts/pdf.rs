@@ -10,6 +10,10 @@ use pdf_writer::{Content, Name, Pdf, Rect, Ref, Str, TextStr};
 
 use super::metrics::{Weight, encode, width};
 
+/// The version of the document. Raise it with whatever makes other bytes of the same receipt: those issued before then keep
+/// theirs, and are never replaced by ones that differ.
+pub(crate) const TEMPLATE: i64 = 1;
+
 const PAGE_WIDTH: f32 = 320.0;
 const MARGIN: f32 = 28.0;
 const BAND: f32 = 86.0;
@@ -318,6 +322,12 @@ mod tests {
         assert!(bytes.starts_with(b"%PDF-"));
         assert_eq!(bytes, render(&receipt));
         assert_ne!(bytes, render(&sample(Locale::English)));
+        let hash = crate::signature::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
+        assert_eq!(
+            (TEMPLATE, hash.as_str()),
+            (1, "bbbf88f0e58d522cbfd6b7b8705b172ed5957c2ab62938719adff8a894a8d95c"),
+            "other bytes are another template"
+        );
         assert!(bytes.len() < 8_192, "{} bytes", bytes.len());
         if let Ok(folder) = std::env::var("COMANDA_PDF_OUT") {
             std::fs::write(format!("{folder}/pt.pdf"), &bytes).unwrap();

@@ -3,11 +3,11 @@
 
 use store::{Column, Index, KeyShape, Row, Table, Value};
 
-/// Idempotency keys: the fingerprint of the request and the order it made.
+/// Idempotency keys: the fingerprint of the request and what it made, an order or an adjustment.
 pub(crate) static IDEMPOTENCY_KEYS: Table = Table {
     name: "idempotency_keys",
     key: KeyShape::Text("key"),
-    columns: &[Column::text("fingerprint"), Column::int("order_id"), Column::int("kept"), Column::int("day")],
+    columns: &[Column::text("fingerprint"), Column::int("made"), Column::int("kept"), Column::int("day")],
     indexes: &[Index { name: "by_day", columns: &["kept", "day"] }],
 };
 

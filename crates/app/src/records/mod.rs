@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod delivery;
+pub(crate) mod issuer;
 pub(crate) mod key;
 pub(crate) mod mail;
 pub(crate) mod order;
@@ -31,6 +32,7 @@ pub fn tables() -> Vec<&'static Table> {
         &stock::ADJUSTMENTS,
         &delivery::DELIVERIES,
         &receipt::RECEIPTS,
+        &issuer::ISSUERS,
         &mail::MAILS,
         &product::PRODUCTS,
         &key::IDEMPOTENCY_KEYS,

@@ -43,6 +43,8 @@ pub(crate) fn new_reservation(order_id: i64, needs: &Needs, expires_at: i64) -> 
 pub(crate) struct Reservation {
     pub(crate) order_id: i64,
     pub(crate) status: ReservationStatus,
+    /// Until when it is set apart; the audit finds what is set apart for longer.
+    pub(crate) expires_at: i64,
     pub(crate) needs: Needs,
 }
 
@@ -58,6 +60,7 @@ impl Reservation {
         Ok(Reservation {
             order_id: row.key().int().ok_or_else(|| damaged(row, "order_id"))?,
             status: status.ok_or_else(|| damaged(row, "status"))?,
+            expires_at: row.int("expires_at").ok_or_else(|| damaged(row, "expires_at"))?,
             needs: needs.ok_or_else(|| damaged(row, "units"))?,
         })
     }

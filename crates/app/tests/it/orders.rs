@@ -285,7 +285,7 @@ async fn an_order_that_is_not_paid_in_time_expires() {
 async fn one_unit_is_sold_once() {
     let shop = Shop::open().await;
     let left = app::commands::AdjustStock { delta: -297, reason: "inventory".into() };
-    shop.app.adjust_stock("xis-salada", left).await.unwrap();
+    shop.app.adjust_stock("xis-salada", left, None).await.unwrap();
     let mut orders = Vec::new();
     for _ in 0..10 {
         orders.push(shop.place(lunch(GOOD)).await);

@@ -4,7 +4,7 @@ use app::Problem;
 use app::commands::PlaceOrder;
 use serde_json::{Value as Json, json};
 
-use crate::shop::{Shop, brought, lunch};
+use crate::shop::{Shop, brought, lunch, settings};
 
 const GOOD: &str = "4242424242424242";
 
@@ -148,4 +148,106 @@ async fn keys_are_forgotten_after_their_days_only() {
     let left = shop.store.query(store::Query::table(table)).await.unwrap().rows;
     let left: Vec<&str> = left.iter().map(|row| row.key().text().unwrap()).collect();
     assert_eq!(left, ["kept", "new", "yesterday"]);
+}
+
+#[tokio::test]
+async fn a_card_number_is_no_token() {
+    let shop = Shop::open().await;
+    for (token, good) in [("pm_card_visa", true), (GOOD, false), ("4242424242424241", true), ("378282246310005", false)]
+    {
+        let mut order = lunch(GOOD);
+        order["payment"] = json!({ "type": "token", "token": token });
+        let command: PlaceOrder = serde_json::from_value(order).unwrap();
+        let placed = shop.app.place_order(command, None).await;
+        let refused = placed.map(drop).map_err(|error| (error.code(), error.pointer().unwrap()));
+        assert_eq!(refused, if good { Ok(()) } else { Err(("invalid-card", "/payment/token".into())) }, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn pix_pays_in_brl_only() {
+    let shop = Shop::with(app::Settings { currency: domain::Currency::EUR, ..settings() }).await;
+    let wrong = ("invalid-card".to_owned(), Some("/payment/type".to_owned()));
+    assert_eq!(refused(&shop, lunch("pix")).await, wrong);
+    shop.place(lunch(GOOD)).await;
+}
+
+#[tokio::test]
+async fn a_replay_answers_as_the_first_time_whatever_was_configured_since() {
+    let store = std::sync::Arc::new(store::memory::MemoryStore::new());
+    let command = || serde_json::from_value::<PlaceOrder>(lunch(GOOD)).unwrap();
+    let shop = Shop::over(store.clone(), settings()).await;
+    let first = shop.app.place_order(command(), Some("key")).await.unwrap();
+    let shop = Shop::over(store, app::Settings { currency: domain::Currency::EUR, ..settings() }).await;
+    let again = shop.app.placed_before(&command(), "key").await.unwrap().unwrap();
+    assert!(again.replayed);
+    let text = |placed: &app::Placed| serde_json::to_string(&placed.order).unwrap();
+    assert_eq!(text(&first), text(&again));
+    assert!(shop.app.placed_before(&command(), "another").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn stock_is_adjusted_once_under_a_key() {
+    let shop = Shop::open().await;
+    let adjust = |delta: i64, key: &'static str| {
+        let command = app::commands::AdjustStock { delta, reason: "delivery".into() };
+        shop.app.adjust_stock("xis-salada", command, Some(key))
+    };
+    let all = futures::future::join_all((0..8).map(|_| adjust(5, "key-1"))).await;
+    let all: Vec<app::Adjusted> = all.into_iter().map(Result::unwrap).collect();
+    assert_eq!(all.iter().filter(|adjusted| !adjusted.replayed).count(), 1);
+    assert!(all.iter().all(|adjusted| adjusted.stock.available == 305));
+    assert_eq!(adjust(6, "key-1").await.unwrap_err().code(), "idempotency-key-reused");
+    assert_eq!(adjust(1, "").await.unwrap_err().code(), "invalid-idempotency-key");
+    assert_eq!(adjust(-305, "key-2").await.unwrap().stock.available, 0);
+    assert_eq!(adjust(-1, "key-3").await.unwrap_err().code(), "not-enough-stock");
+    let nowhere = app::commands::AdjustStock { delta: 1, reason: "delivery".into() };
+    assert_eq!(shop.app.adjust_stock("nowhere", nowhere, Some("key-4")).await.unwrap_err().code(), "not-found");
+    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+}
+
+#[tokio::test]
+async fn a_written_product_is_seen_even_if_its_writer_went_away() {
+    let shop = Shop::open().await;
+    let view = shop.app.product("xis-salada").await.unwrap();
+    shop.place(lunch(GOOD)).await;
+    // What the use case commits, without the rest of it.
+    let table = app::tables().into_iter().find(|table| table.name == "products").unwrap();
+    let mut product = serde_json::to_value(&view.product).unwrap();
+    product["price"] = 9_900.into();
+    let mut batch = store::Batch::new();
+    let set = vec![("body", product.to_string().as_str().into()), ("revision", 2.into())];
+    batch.update(table, "xis-salada", set, None);
+    shop.store.commit(batch).await.unwrap();
+    let id = shop.place(lunch(GOOD)).await;
+    assert_eq!(shop.order(&id).await.total, 2 * 9_900);
+}
+
+#[tokio::test]
+async fn pages_of_a_final_status_lose_no_order() {
+    let shop = Shop::open().await;
+    let mut rejected = Vec::new();
+    for n in 0..30 {
+        let id = shop.place(lunch(GOOD)).await;
+        if n % 3 == 0 {
+            shop.run(&id, "reverse-payment:REJECTED release-stock close-order:REJECTED").await;
+            rejected.push(id);
+        }
+    }
+    rejected.reverse();
+    for limit in [1, 3, 10, 200] {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let status = Some(domain::order::OrderStatus::Rejected);
+            let list = app::commands::ListOrders { status, cursor, limit: Some(limit) };
+            let page = shop.app.orders(list).await.unwrap();
+            assert!(page.items.len() <= limit);
+            found.extend(page.items.into_iter().map(|order| order.order_id));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, rejected, "by {limit}");
+    }
 }

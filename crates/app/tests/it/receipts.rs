@@ -123,3 +123,43 @@ async fn the_benchmarks_job_is_done_whole() {
     assert_eq!(verdict.stock_sum, 250 * 100 - 7);
     assert_eq!(shop.app.bench_confirmed(), 2);
 }
+
+/// Downloads the receipt of an order by its link.
+async fn download(shop: &Shop, id: &str) -> Result<app::ReceiptFile, app::DownloadError> {
+    let link = shop.app.receipt(id).await.unwrap();
+    let (path, query) = link.url.split_once(".pdf?").unwrap();
+    let (expires, signature) = query.split_once("&signature=").unwrap();
+    let expires = expires.strip_prefix("expires=").unwrap().parse().unwrap();
+    shop.app.receipt_file(path.rsplit_once('/').unwrap().1, expires, signature).await
+}
+
+#[tokio::test]
+async fn a_receipt_whose_file_is_lost_is_made_again_as_it_was_or_not_at_all() {
+    let store = Arc::new(MemoryStore::new());
+    let shop = Shop::over(store.clone(), settings()).await;
+    let id = shop.place(lunch(GOOD)).await;
+    shop.run(&id, &format!("{PAID} generate-receipt")).await;
+    let first = download(&shop, &id).await.unwrap();
+    // The shop has moved, and its files are gone.
+    let mut moved = settings();
+    moved.merchant.name = "Outra Lancheria".into();
+    moved.merchant.address = "Rua Nova, 1".into();
+    moved.time_zone = "Asia/Tokyo".into();
+    let shop = Shop::over(store, moved).await;
+    let again = download(&shop, &id).await.unwrap();
+    assert_eq!((&again.bytes, &again.sha256), (&first.bytes, &first.sha256));
+    let other = shop.place(lunch(GOOD)).await;
+    shop.run(&other, &format!("{PAID} generate-receipt")).await;
+    // A document that this program would make otherwise.
+    let table = app::tables().into_iter().find(|table| table.name == "receipt_issuers").unwrap();
+    let issuers = shop.store.query(store::Query::table(table)).await.unwrap().rows;
+    assert_eq!(issuers.len(), 2);
+    for issuer in &issuers {
+        let mut batch = store::Batch::new();
+        batch.update(table, issuer.key().clone(), vec![("template", 0.into())], None);
+        shop.store.commit(batch).await.unwrap();
+    }
+    let shop = Shop::over_again(&shop).await;
+    assert_eq!(download(&shop, &id).await.map(drop).unwrap_err().code(), "receipt-lost");
+    assert!(shop.order(&id).await.needs_attention.unwrap().contains("receipt 1"));
+}

@@ -131,6 +131,7 @@ impl Mailer for Carrier {
 pub(crate) struct Shop {
     pub(crate) app: App,
     pub(crate) provider: Arc<Moody>,
+    memory: Arc<MemoryStore>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) secrets: Secrets,
     functions: HashMap<&'static str, Arc<dyn Function>>,
@@ -156,9 +157,15 @@ impl Shop {
         Shop::build(store, settings, None).await
     }
 
+    /// The same shop after a restart that lost its files.
+    pub(crate) async fn over_again(shop: &Shop) -> Shop {
+        Shop::build(shop.memory.clone(), shop.app.settings().clone(), None).await
+    }
+
     pub(crate) async fn build(store: Arc<MemoryStore>, settings: Settings, mailer: Option<Arc<dyn Mailer>>) -> Shop {
         let loopback = Arc::new(Loopback::default());
         let objects = Arc::new(object_store::memory::InMemory::new());
+        let memory = store.clone();
         let mut ports = Ports::embedded(store, objects, &settings);
         ports.sender = loopback.clone();
         ports.mailer = mailer;
@@ -174,6 +181,7 @@ impl Shop {
             functions: app.functions().into_iter().map(|f| (f.name(), f)).collect(),
             consumers: app.consumers().into_iter().map(|c| (c.queue(), c)).collect(),
             secrets,
+            memory,
             provider,
             app,
         }

@@ -53,8 +53,10 @@ pub(crate) fn describe(report: &AuditReport) -> String {
     if report.more {
         text.push_str("There are more differences than are shown.\n");
     }
-    if report.differences.is_empty() {
-        text.push_str("Everything agrees.");
+    match (report.differences.is_empty(), report.books_compared) {
+        (true, true) => text.push_str("Everything agrees."),
+        (true, false) => text.push_str("Our records agree; the provider has no books to compare them with."),
+        (false, _) => {}
     }
     text
 }

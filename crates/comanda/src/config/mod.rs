@@ -168,6 +168,9 @@ impl Default for Config {
     }
 }
 
+/// The most a courier may cost, in minor units.
+const MAX_DELIVERY_FEE: i64 = 100_000_000;
+
 /// Keys whose value is never shown.
 const SECRETS: &[&str] = &["smtp.url"];
 
@@ -193,7 +196,7 @@ impl Config {
             .or_else(|| lasts("order.payment_deadline", self.order.payment_deadline, second, day))
             .or_else(|| lasts("order.receipt_link", self.order.receipt_link, second, day))
             .or_else(|| within("order.payment_attempts", self.order.payment_attempts.into(), 1, 100))
-            .or_else(|| within("order.delivery_fee", self.order.delivery_fee.unsigned_abs(), 0, 100_000_000))
+            .or_else(|| self.delivery_fee_problem())
             .or_else(|| within("engine.concurrency", self.engine.concurrency.into(), 1, 65_536))
             .or_else(|| within("engine.backlog", self.engine.backlog.into(), 1, 10_000_000))
             .or_else(|| within("limits.body_bytes", self.limits.body_bytes as u64, 4096, 4 << 20))
@@ -215,6 +218,12 @@ impl Config {
                     Duration::minutes(10),
                 )
             })
+    }
+
+    fn delivery_fee_problem(&self) -> Option<(&'static str, String)> {
+        let fee = self.order.delivery_fee;
+        let problem = || format!("`{fee}` is out of range; use 0 to {MAX_DELIVERY_FEE} minor units");
+        (!(0..=MAX_DELIVERY_FEE).contains(&fee)).then(|| ("order.delivery_fee", problem()))
     }
 
     fn time_zone_problem(&self) -> Option<(&'static str, String)> {

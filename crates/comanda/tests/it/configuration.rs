@@ -20,6 +20,7 @@ fn mistakes_end_with_code_2_and_the_cure() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     check(folder, &["config", "--set", "order.payment_dedline=5m"], 2, "did you mean `order.payment_deadline`?");
+    check(folder, &["config", "--set", "order.delivery_fee=-1"], 2, "out of range; use 0 to 100000000");
     check(folder, &["config", "--set", "listen"], 2, "write KEY=VALUE");
     check(folder, &["config", "--config", "absent.toml"], 2, "cannot read `absent.toml`");
     check(folder, &["serve", "--listen", "0.0.0.0:0"], 2, "only loopback");

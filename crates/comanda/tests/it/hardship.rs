@@ -205,6 +205,84 @@ async fn a_thousand_buyers_of_one_unit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_and_order_wait_for_no_provider() {
+    let server = Server::start(&["--log", "off", "--set", "simulator.webhook=1ms"]);
+    let http = reqwest::Client::new();
+    let available = async || {
+        let product: Value = server.get("/v1/catalogue/products/xis-calabresa").await.json().await.unwrap();
+        product["stock"]["available"].as_i64().unwrap()
+    };
+    let before = available().await;
+    // The provider takes this card's money and gives nothing back.
+    let mut stubborn = order("xis-calabresa");
+    stubborn["payment"]["number"] = "4000000000100067".into();
+    let placed = http.post(format!("{}/place-order", server.url)).json(&stubborn).send().await.unwrap();
+    let placed: Value = placed.json().await.unwrap();
+    let url = format!("{}/v1/orders/{}", server.url, placed["orderId"].as_str().unwrap());
+    let show = async || http.get(&url).send().await.unwrap().json::<Value>().await.unwrap();
+    let received = until("the order to be paid", async || {
+        let order = show().await;
+        (order["status"] == "RECEIVED").then_some(order)
+    })
+    .await;
+    let cancel = |revision: &Value, token: &str| {
+        let cancel = http.post(format!("{url}/cancel?{token}")).json(&json!({"reason": "changed my mind"}));
+        cancel.header("if-match", format!("\"{revision}\"")).send()
+    };
+    let token = format!("t={}", placed["trackingToken"].as_str().unwrap());
+    assert_eq!(cancel(&received["revision"], &token).await.unwrap().status(), 200);
+    let cancelled = until("the order to be cancelled", async || {
+        let order = show().await;
+        (order["status"] == "CANCELLED" && order["needsAttention"].is_string()).then_some(order)
+    })
+    .await;
+    assert_eq!(cancelled["payment"]["status"], "CONFIRMED");
+    assert_eq!(available().await, before);
+    assert_eq!(cancel(&cancelled["revision"], "").await.unwrap().status(), 409);
+    let inbox: Value = server.get("/v1/inbox").await.json().await.unwrap();
+    assert_eq!(inbox["items"].as_array().unwrap().len(), 1);
+    let audit: Value = server.get("/v1/audit").await.json().await.unwrap();
+    let codes: Vec<&str> =
+        audit["differences"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["money-kept"], "{audit}");
+    // A person gives the money back by hand, and says so.
+    let resolved = until("the order to rest", async || {
+        let revision = show().await["revision"].clone();
+        let resolve = http.post(format!("{url}/resolve")).json(&json!({"note": "paid back in cash"}));
+        let answer = resolve.header("if-match", format!("\"{revision}\"")).send().await.unwrap();
+        (answer.status() == 200).then_some(answer)
+    })
+    .await;
+    let resolved: Value = resolved.json().await.unwrap();
+    assert!(resolved["needsAttention"].is_null() && !resolved["actions"].to_string().contains("resolve"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_is_answered_however_busy_the_engine_is() {
+    let server = Server::start(&["--log", "off", "--set", "engine.concurrency=1", "--set", "engine.backlog=1"]);
+    let http = reqwest::Client::new();
+    let place = |key: String| {
+        let request = http.post(format!("{}/place-order", server.url)).header("idempotency-key", key);
+        let request = request.json(&order("xis-calabresa"));
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    assert_eq!(place("1".into()).await, 201);
+    let mut refused = 0;
+    for round in 0..100 {
+        let mut others: JoinSet<u16> = (0..16).map(|n| place(format!("{round}-{n}"))).collect();
+        let replayed: JoinSet<u16> = (0..4).map(|_| place("1".into())).collect();
+        assert_eq!(replayed.join_all().await, [201; 4]);
+        while let Some(status) = others.join_next().await {
+            refused += usize::from(status.unwrap() == 503);
+        }
+        if refused > 32 {
+            return;
+        }
+    }
+    panic!("the engine was never too busy");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn identical_requests_at_once_are_one_order() {
     let server = Server::start(&["--log", "error"]);
     let http = reqwest::Client::new();

@@ -90,9 +90,27 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
         serde_json::error::Category::Data => {
             let text = cause.to_string();
             let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before);
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", detail).at(pointer(error.path()))
+            let at = pointer(error.path());
+            let detail = if is_private(&at) { without_value(detail) } else { detail.to_owned() };
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-body", detail).at(at)
         }
         _ => Problem::new(StatusCode::BAD_REQUEST, "invalid-json", cause.to_string()),
+    }
+}
+
+/// The parts of bodies that hold cards and personal data: what stands there is not repeated.
+const PRIVATE: [&str; 4] = ["/customer", "/payment", "/method", "/delivery"];
+
+fn is_private(pointer: &str) -> bool {
+    PRIVATE.iter().any(|part| pointer.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// What serde says about a value, without the value: `invalid type: string "Ana", expected u8` is `expected u8`.
+fn without_value(detail: &str) -> String {
+    match detail.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None if detail.starts_with("missing field") => detail.to_owned(),
+        None => "the value cannot be used here".to_owned(),
     }
 }
 
@@ -173,6 +191,9 @@ mod tests {
         check(r#"{"a/b":[{"quantity":1,"x":2}]}"#, "invalid-body", "unknown field `x`", "/a~1b/0/x");
         check(r#"{"lines":[{}]}"#, "invalid-body", "missing field `quantity`", "/lines/0");
         check("{", "invalid-json", "EOF while parsing", "");
+        check(r#"{"payment":[{"quantity":"4242"}]}"#, "invalid-body", "\"expected i64\"", "/payment/0/quantity");
+        check(r#"{"customer":[{}]}"#, "invalid-body", "missing field `quantity`", "/customer/0");
+        check(r#"{"customers":[{"quantity":"x"}]}"#, "invalid-body", "string \\\"x\\\"", "/customers/0/quantity");
         check("{} x", "invalid-json", "after the end", "");
     }
 }

@@ -73,6 +73,7 @@ pub(crate) const CATALOGUE: &[(&str, &str)] = &[
     ("payment-expired", "The time to pay is over"),
     ("price-changed", "The total is not what the customer saw"),
     ("provider-unavailable", "The payment provider cannot be reached"),
+    ("receipt-lost", "The document of the receipt is lost"),
     ("request-timeout", "The request took too long to arrive"),
     ("revision-mismatch", "The revision is not one of this resource"),
     ("revision-required", "The request must say which revision it changes"),

@@ -8,6 +8,7 @@ use serde::Serialize;
 /// A JSON answer.
 pub(crate) struct Reply(Response);
 
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl Reply {
@@ -35,6 +36,14 @@ impl Reply {
     /// With the revision of the resource as its `ETag`.
     pub(crate) fn revision(self, revision: i64) -> Reply {
         self.header(header::ETAG, &format!("\"{revision}\""))
+    }
+
+    /// Marked as the answer to a request that was answered before.
+    pub(crate) fn replayed(self, replayed: bool) -> Reply {
+        match replayed {
+            true => self.header(REPLAYED, "true"),
+            false => self,
+        }
     }
 
     /// With a header; a value that cannot be one is left out.

@@ -8,7 +8,7 @@ use domain::catalogue::Product;
 
 use super::resource;
 use crate::Gateway;
-use crate::http::{Action, Caller, IfMatch, Json, Problem, Reply, Segment, Wire};
+use crate::http::{Action, Caller, IdempotencyKey, IfMatch, Json, Problem, Reply, Segment, Wire};
 
 resource![show_catalogue, show_product, put_product, adjust_stock];
 
@@ -67,8 +67,13 @@ async fn put_product(
 }
 
 /// Add stock, or take it away
+///
+/// With an `Idempotency-Key`, the same request changes nothing a second time.
 #[utoipa::path(post, path = "/v1/catalogue/products/{sku}/stock", tag = "catalogue", request_body = AdjustStock,
-    params(("sku" = String, Path, description = "the product", example = "xis-salada")),
+    params(
+        ("sku" = String, Path, description = "the product", example = "xis-salada"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters"),
+    ),
     responses(
         (status = 200, description = "the stock now", body = StockView),
         (status = 404, description = "there is no such product", body = Wire, content_type = "application/problem+json"),
@@ -79,8 +84,10 @@ async fn adjust_stock(
     State(gateway): State<Gateway>,
     caller: Caller,
     Segment(sku): Segment<String>,
+    key: IdempotencyKey,
     Json(command): Json<AdjustStock>,
 ) -> Result<Reply, Problem> {
     caller.may(Action::EditCatalogue)?;
-    Ok(Reply::ok(&gateway.app.adjust_stock(&sku, command).await?))
+    let adjusted = gateway.app.adjust_stock(&sku, command, key.0.as_deref()).await?;
+    Ok(Reply::ok(&adjusted.stock).replayed(adjusted.replayed))
 }

@@ -3,7 +3,7 @@
 use app::commands::{CancelOrder, ListOrders, PlaceOrder, ResolveOrder};
 use app::views::{OrderPage, OrderView, PlacedOrder};
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::order::{OrderStatus, Party};
 use serde::{Deserialize, Serialize};
@@ -33,8 +33,9 @@ resource![
 struct Accepted {
     #[serde(flatten)]
     order: PlacedOrder,
-    /// How busy the engine is.
-    engine: Load,
+    /// How busy the engine is; absent when the answer is a repeated one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<Load>,
 }
 
 /// How busy the engine is: with a backlog, the order waits before its next step.
@@ -45,12 +46,11 @@ struct Load {
     backlog: u64,
 }
 
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-
 /// Place an order
 ///
 /// Answers once the order is durable and its workflow is started. With an `Idempotency-Key`, the same request answers the
-/// same again for at least a day, and another body under that key is refused.
+/// same again for at least a day, and another body under that key is refused. A key may be any text of yours: an answer is
+/// repeated only to whoever sends the whole body again, the card included.
 #[utoipa::path(post, path = "/place-order", tag = "orders", request_body = PlaceOrder,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     responses(
@@ -66,15 +66,18 @@ async fn place_order(
     Json(command): Json<PlaceOrder>,
 ) -> Result<Reply, Problem> {
     caller.may(Action::Order)?;
-    let backlog = gateway.admit()?;
-    let placed = gateway.app.place_order(command, key.0.as_deref()).await?;
+    let key = key.0.as_deref();
+    let (placed, engine) = match (gateway.admit(), key) {
+        (Ok(backlog), _) => (gateway.app.place_order(command, key).await?, Some(Load { backlog })),
+        // What was answered before is answered again, however much there is to do.
+        (Err(problem), Some(key)) => (gateway.app.placed_before(&command, key).await?.ok_or(problem)?, None),
+        (Err(problem), None) => return Err(problem),
+    };
     let location = format!("/v1/orders/{}", placed.order.order_id);
-    let accepted = Accepted { order: placed.order, engine: Load { backlog } };
+    // The load is of the moment: it is no part of an answer that is given again.
+    let accepted = Accepted { order: placed.order, engine: engine.filter(|_| !placed.replayed) };
     let reply = Reply::json(StatusCode::CREATED, &accepted).header(header::LOCATION, &location);
-    Ok(match placed.replayed {
-        true => reply.header(REPLAYED, "true"),
-        false => reply,
-    })
+    Ok(reply.replayed(placed.replayed))
 }
 
 /// Place an order (the same as /place-order)

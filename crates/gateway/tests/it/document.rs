@@ -40,6 +40,7 @@ const OPERATIONS: &[&str] = &[
     "POST /v1/orders",
     "POST /v1/orders/{id}/cancel",
     "POST /v1/orders/{id}/payments",
+    "POST /v1/orders/{id}/resolve",
     "POST /v1/queues/{queue}/redrive",
     "POST /v1/simulator/intents/{id}",
     "POST /v1/webhooks/{provider}",

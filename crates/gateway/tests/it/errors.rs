@@ -58,6 +58,17 @@ async fn bodies_that_are_wrong() {
     check(&server, post(&ORDER.replace("\"quantity\":1", "\"quantity\":1,\"x\":1")), 422, "invalid-body", "/lines/0/x")
         .await;
     check(&server, post(&ORDER.replace("\"lines\"", "\"tip\":1.5,\"lines\"")), 422, "invalid-body", "/tip").await;
+    // What is private is not repeated.
+    for (was, is, pointer) in [
+        ("\"cvc\":\"123\"", "\"cvc\":777", "/payment"),
+        ("\"email\":\"ana@example.com\"", "\"email\":777", "/customer/email"),
+        ("\"expMonth\":12", "\"expMonth\":777", "/payment"),
+    ] {
+        let body = ORDER.replace(was, is);
+        check(&server, post(&body), 422, "invalid-body", pointer).await;
+        let text = post(&body).send().await.unwrap().text().await.unwrap();
+        assert!(!text.contains("777") && text.contains("expected"), "{text}");
+    }
     let plain = server.request(Method::POST, "/place-order").body(ORDER);
     check(&server, plain, 415, "unsupported-media-type", "").await;
     let large = post(&" ".repeat(300 * 1024));
