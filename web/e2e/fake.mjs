@@ -94,7 +94,7 @@ export async function startFake({ port = 0 } = {}) {
     if (status === "RECEIVED") actions.push("start");
     if (status === "IN_PREPARATION") actions.push("ready");
     if (status === "READY" && delivery.type === "pickup") actions.push("handover");
-    if (!FINAL.includes(status) && status !== "OUT_FOR_DELIVERY") actions.push("cancel");
+    if (["CHECKOUT", "PAYMENT_PENDING", "RECEIVED"].includes(status)) actions.push("cancel");
     return { ...order, actions };
   }
 
