@@ -136,6 +136,13 @@ pub enum Details {
         /// The cause.
         cause: Option<String>,
     },
+    /// `ExecutionRedriven`, `MapRunRedriven`.
+    Redriven {
+        /// How often, this time included.
+        count: u32,
+        /// The ARN of a map run.
+        map_run: Option<String>,
+    },
     /// `EvaluationFailed`.
     EvaluationFailed {
         /// The state.
@@ -304,6 +311,13 @@ impl Details {
             }
             Details::TaskFailed { resource, error, cause } => {
                 map = with_failure(integration(resource), error, cause);
+                field_of(kind)
+            }
+            Details::Redriven { count, map_run } => {
+                if let Some(arn) = map_run {
+                    map.insert("mapRunArn".into(), arn.as_str().into());
+                }
+                map.insert("redriveCount".into(), (*count).into());
                 field_of(kind)
             }
             Details::EvaluationFailed { state, error, cause, location } => {

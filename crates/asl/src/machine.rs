@@ -5,6 +5,7 @@
 
 mod fork;
 mod map_run;
+mod redrive;
 mod run;
 mod settle;
 mod task;
@@ -48,6 +49,8 @@ pub struct Machine {
     live_bytes: usize,
     started: bool,
     outcome: Option<Outcome>,
+    /// Where a redrive goes on.
+    resume: Option<Box<redrive::Resume>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +90,7 @@ impl Machine {
             live_bytes: 0,
             started: false,
             outcome: None,
+            resume: None,
         }
     }
 
@@ -132,7 +136,7 @@ impl Machine {
         &self.definition
     }
 
-    /// The facts given to [`Machine::new`].
+    /// The facts given to [`Machine::new`], and how often and when it was redriven.
     pub fn info(&self) -> &ExecutionInfo {
         &self.info
     }

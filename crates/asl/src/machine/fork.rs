@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::redrive::Resume;
 use super::run::{Run, Step, invalid_path, select, shown};
 use super::thread::{Fork, Item, Phase, Slot, Thread};
 use crate::data::{self, Size};
@@ -49,6 +50,7 @@ impl<'a> Run<'a> {
             tolerated: 0,
             map_run: None,
             ended: BTreeMap::new(),
+            unsuccessful: Vec::new(),
         };
         self.reserve(size.bytes.saturating_mul(parallel.branches.len()))?;
         let last = parallel.branches.len().saturating_sub(1);
@@ -145,6 +147,7 @@ impl<'a> Run<'a> {
             tolerated,
             map_run: thread.map_run.take(),
             ended: BTreeMap::new(),
+            unsuccessful: Vec::new(),
         };
         thread.phase = Phase::Forked(Box::new(fork));
         let previous = thread.last_event;
@@ -391,6 +394,8 @@ impl<'a> Run<'a> {
             }
             if distributed {
                 if fork.failed <= fork.tolerated {
+                    let resume = child.resume.as_deref().cloned().unwrap_or_else(|| Resume::at(child));
+                    fork.unsuccessful.push((child.index, resume));
                     return self.child_gone(slot, thread, state, child.last_event);
                 }
                 failure = Failure::of(
@@ -402,6 +407,7 @@ impl<'a> Run<'a> {
         if !child.silent {
             thread.last_event = child.last_event;
         }
+        self.remember_fork(thread, child);
         self.abort_children(thread, Some((state, child)));
         if distributed {
             return self.map_run_failed(slot, thread, state, failure);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::redrive::Resume;
 use super::thread::{Phase, Slot, Thread};
 use super::{Machine, Purpose, Timer};
 use crate::data::{self, Size};
@@ -372,7 +373,11 @@ impl<'a> Run<'a> {
                 });
                 Outcome::Succeeded { output }
             }
-            Err(failure) => self.failed_outcome(thread.last_event, failure),
+            Err(failure) => {
+                let resume = thread.resume.as_deref().cloned().unwrap_or_else(|| Resume::at(thread));
+                self.machine.resume = Some(Box::new(resume));
+                self.failed_outcome(thread.last_event, failure)
+            }
         };
         self.end(outcome);
     }
@@ -395,6 +400,7 @@ impl<'a> Run<'a> {
     }
 
     fn time_out(&mut self) {
+        self.remember_all();
         let previous = self.machine.last_event;
         let error = Some(error::TIMEOUT.to_owned());
         self.event(previous, "ExecutionTimedOut", || Details::ExecutionEnded { error: error.clone(), cause: None });
@@ -402,6 +408,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn stop(&mut self, error: Option<String>, cause: Option<String>) {
+        self.remember_all();
         let Failure { error, cause, .. } = Failure::new(error, cause);
         let error = error.map(Cow::into_owned);
         let previous = self.machine.last_event;
@@ -422,7 +429,9 @@ impl<'a> Run<'a> {
         }
         machine.threads = Vec::new();
         machine.free = Vec::new();
-        machine.input = None;
+        if matches!(outcome, Outcome::Succeeded { .. }) {
+            machine.input = None;
+        }
         self.ready.clear();
         self.commands.push(Command::Finish(outcome.clone()));
         machine.outcome = Some(outcome);

@@ -62,7 +62,13 @@ impl<'a> Run<'a> {
                 Some(self.with_environment(thread, state, None, |env| template.evaluate(&env.with_input(&result)))?)
             }
         };
-        let (output, size) = merge(thread, result, size, result_path)?;
+        let (output, size) = match merge(thread, result, size, result_path) {
+            Ok(merged) => merged,
+            Err(failure) => {
+                thread.spoiled = true;
+                return Err(failure);
+            }
+        };
         self.exit(thread, state, output, size, assigned, state.next)
     }
 
@@ -110,6 +116,7 @@ impl<'a> Run<'a> {
                     Ok(output) => (output, None),
                     Err(failure) => {
                         thread.input = data;
+                        thread.spoiled = true;
                         return Err(failure);
                     }
                 }
@@ -119,10 +126,14 @@ impl<'a> Run<'a> {
             Ok(size) => self.resize(thread, size),
             Err(failure) => {
                 thread.input = output;
+                thread.spoiled = true;
                 return Err(failure);
             }
         }
-        check_assigned(thread, assigned.as_ref(), &state.name)?;
+        if let Err(failure) = check_assigned(thread, assigned.as_ref(), &state.name) {
+            thread.spoiled = true;
+            return Err(failure);
+        }
         Ok(self.leave(thread, state, output, assigned, next))
     }
 
@@ -190,6 +201,7 @@ impl<'a> Run<'a> {
             || matches!(failure.error.as_deref(), Some(ITEM_READER_FAILED | RESULT_WRITER_FAILED)) && !failure.reported
             || (matches!(state.kind, Kind::Map(_)) && failure.error.as_deref() == Some(QUERY_EVALUATION_ERROR));
         if let Some((n, retrier)) = matching_retrier(&outcomes.retry, thread, &failure) {
+            thread.resume = None;
             self.retry(slot, thread, n, retrier);
             return Step::Blocked;
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::redrive::Resume;
 use crate::data::Size;
 use crate::event::{TaskId, TaskStart, TimerId};
 use crate::items::Ended;
@@ -41,6 +42,10 @@ pub(super) struct Thread {
     pub(super) retries: Vec<u32>,
     /// An item of a distributed Map, whose events belong to no history.
     pub(super) silent: bool,
+    /// Where a redrive goes on below this thread, which has failed.
+    pub(super) resume: Option<Box<Resume>>,
+    /// The state has used up its input.
+    pub(super) spoiled: bool,
     /// The ARN of the map run that is about to start.
     pub(super) map_run: Option<String>,
     /// Events that a silent thread would have had.
@@ -110,6 +115,8 @@ pub(super) struct Fork {
     pub(super) map_run: Option<String>,
     /// How items ended, if results are exported; while they run, with what they were given.
     pub(super) ended: BTreeMap<usize, Ended>,
+    /// Items whose failure was tolerated, for a redrive.
+    pub(super) unsuccessful: Vec<(usize, Resume)>,
 }
 
 impl Thread {
@@ -132,6 +139,8 @@ impl Thread {
             retry_count: 0,
             retries: Vec::new(),
             silent: false,
+            resume: None,
+            spoiled: false,
             map_run: None,
             steps: 0,
         }
@@ -142,6 +151,8 @@ impl Thread {
         self.state = state;
         self.input = input;
         self.phase = Phase::Ready;
+        self.resume = None;
+        self.spoiled = false;
         self.retry_count = 0;
         self.retries.clear();
     }

@@ -3,7 +3,7 @@
 //! A script is `EVENT -> COMMANDS | EVENT -> COMMANDS ...`. Events: `start JSON`, `ok N JSON`, `fail N ERROR CAUSE`,
 //! `late N` (timed out by the host), `beat N`, `took N`, `fire N`, `stop`, and `Ns` lets seconds pass. Commands are shown as
 //! `task N PATH ARGUMENTS`, `timer N +Ns`, `drop task N`, `drop timer N`, `succeeded JSON`, `failed ERROR CAUSE`, ...;
-//! `-` stands for none and `stale` for an event without effect.
+//! `redrive` goes on after a failure. `-` stands for none and `stale` for an event without effect.
 
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ fn check(name: &str, flow: &str, script: &str) {
             "took" => Event::TaskStarted { task: n, worker: None },
             "fire" => Event::TimerFired { timer: n },
             "stop" => Event::Stopped { error: None, cause: None },
+            // Told apart below: it is no event.
+            "redrive" => Event::Stopped { error: None, cause: None },
             seconds => {
                 let seconds: i64 = seconds.strip_suffix('s').and_then(|s| s.parse().ok()).expect("an event");
                 now_ms += seconds * 1000;
@@ -47,6 +49,14 @@ fn check(name: &str, flow: &str, script: &str) {
             }
         };
         let mut commands = Vec::new();
+        if verb == "redrive" {
+            let moment = Moment { now_ms, task_token: &simulator::token };
+            let applied = machine.redrive(&moment, &mut commands, &mut NoHistory);
+            let shown: Vec<String> = commands.iter().map(|command| show(command, now_ms)).collect();
+            let shown = if applied == Applied::Stale { "stale".to_owned() } else { shown.join(", ") };
+            got.push(format!("redrive -> {shown}"));
+            continue;
+        }
         let moment = Moment { now_ms, task_token: &simulator::token };
         let applied = machine.apply(event, &moment, &mut commands, &mut NoHistory);
         let shown: Vec<String> = commands.iter().map(|command| show(command, now_ms)).collect();
@@ -424,5 +434,73 @@ fn formulas() {
         "chance is the execution's",
         &one(r#""Type": "Pass", "Output": "{% [$random(), $uuid()] %}""#),
         r#"start {} -> succeeded [0.3898297483912715,"044c3cd7-f43c-461c-a698-4080bab12a02"]"#,
+    );
+}
+
+/// A redrive runs again what failed or was aborted, and nothing else.
+#[test]
+fn redrives() {
+    check(
+        "a task",
+        &task(""),
+        "start 1 -> task 0 Do 1 | redrive -> stale | fail 0 E c -> failed E c | redrive -> task 1 Do 1 | ok 1 2 -> succeeded 2 | \
+         redrive -> stale",
+    );
+    check(
+        "retries begin anew",
+        &task(r#""Retry": [{"ErrorEquals": ["E"], "MaxAttempts": 1}], "#),
+        "start 1 -> task 0 Do 1 | fail 0 E c -> timer 0 +1s | 1s | fire 0 -> task 1 Do 1 | fail 1 E c -> failed E c | \
+         redrive -> task 2 Do 1 | fail 2 E c -> timer 1 +1s",
+    );
+    let call = |name: &str| {
+        format!(
+            r#"{{"StartAt": "{name}", "States": {{"{name}": {{"Type": "Task", "End": true,
+            "Resource": "arn:aws:lambda:us-east-1:123456789012:function:do"}}}}}}"#
+        )
+    };
+    let parallel = format!(
+        r#"{{"StartAt": "P", "States": {{"P": {{"Type": "Parallel", "End": true, "Branches": [{}, {}, {}]}}}}}}"#,
+        call("A"),
+        call("B"),
+        call("C")
+    );
+    check(
+        "a branch and its aborted sibling",
+        &parallel,
+        "start 1 -> task 0 P[0]/A 1, task 1 P[1]/B 1, task 2 P[2]/C 1 | ok 0 7 -> - | fail 1 E c -> drop task 2, failed E c | \
+         redrive -> task 3 P[1]/B 1, task 4 P[2]/C 1 | ok 4 9 -> - | ok 3 8 -> succeeded [7,8,9]",
+    );
+    check(
+        "after a stop",
+        &parallel,
+        "start 1 -> task 0 P[0]/A 1, task 1 P[1]/B 1, task 2 P[2]/C 1 | ok 1 8 -> - | \
+         stop -> drop task 0, drop task 2, aborted | \
+         redrive -> task 3 P[0]/A 1, task 4 P[2]/C 1 | ok 3 7 -> - | ok 4 9 -> succeeded [7,8,9]",
+    );
+    let map = |fields: &str, mode: &str| {
+        format!(
+            r#"{{"StartAt": "M", "States": {{"M": {{"Type": "Map", "End": true, {fields} "ItemProcessor": {{"ProcessorConfig":
+            {{"Mode": "{mode}"}}, "StartAt": "A", "States": {{"A": {{"Type": "Task", "End": true,
+            "Resource": "arn:aws:lambda:us-east-1:123456789012:function:do"}}}}}}}}}}}}"#
+        )
+    };
+    check(
+        "items, those that had not begun as well",
+        &map(r#""MaxConcurrency": 1, "#, "INLINE"),
+        "start [1,2,3] -> task 0 M[0]/A 1 | ok 0 7 -> task 1 M[1]/A 2 | fail 1 E c -> failed E c | \
+         redrive -> task 2 M[1]/A 2 | ok 2 8 -> task 3 M[2]/A 3 | ok 3 9 -> succeeded [7,8,9]",
+    );
+    check(
+        "failures that were tolerated",
+        &map(r#""ToleratedFailureCount": 1, "#, "DISTRIBUTED"),
+        "start [1,2] -> task 0 M[0]/A 1, task 1 M[1]/A 2 | fail 0 E c -> - | \
+         fail 1 E c -> failed States.ExceedToleratedFailureThreshold The specified tolerated failure threshold was exceeded | \
+         redrive -> task 2 M[0]/A 1, task 3 M[1]/A 2 | ok 2 7 -> - | ok 3 8 -> succeeded [7,8]",
+    );
+    check(
+        "not where the input is gone",
+        r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "OutputPath": "$.none", "End": true}}}"#,
+        "start {} -> failed States.Runtime An error occurred while executing the state 'A' (entered at the event id #2). \
+         Invalid path '$.none' : No results for path: $['none'] | redrive -> stale",
     );
 }
