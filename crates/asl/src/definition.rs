@@ -365,6 +365,11 @@ impl Definition {
         (0..self.scopes.len()).flat_map(|scope| self.views(scope))
     }
 
+    /// What keeps the flow from being an Express state machine: activities, callbacks, `.sync`, distributed Maps.
+    pub fn express_problems(&self) -> Vec<Diagnostic> {
+        crate::validate::express(&self.scopes)
+    }
+
     /// The variables that each state reads, as `DescribeStateMachine` shows them; states that read none are left out.
     pub fn variable_references(&self) -> BTreeMap<String, BTreeSet<String>> {
         crate::reads::variable_references(&self.scopes)

@@ -18,8 +18,11 @@ use crate::history::{Details, HistorySink};
 pub(super) struct Resume {
     thread: Thread,
     /// What a fork has reached: itself, and its children that did not succeed.
-    fork: Option<Box<(Fork, Vec<(usize, Resume)>)>>,
+    fork: Option<Box<(Fork, Children)>>,
 }
+
+/// Children by their index.
+type Children = Vec<(usize, Resume)>;
 
 impl Resume {
     /// The state that the thread is at, from its beginning.

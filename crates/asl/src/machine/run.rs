@@ -464,7 +464,7 @@ impl Machine {
             state_name: &state.name,
             entered_ms: thread.entered_ms,
             now_ms,
-            retry_count: matches!(state.kind, Kind::Task(_)).then_some(thread.retry_count),
+            retry_count: state.kind.outcomes().is_some().then_some(thread.retry_count),
             task_token: task.is_some().then_some(&token),
             item: thread.item.as_ref().map(|item| (item.index, &item.value)),
         };

@@ -99,6 +99,25 @@ fn path() -> impl Strategy<Value = String> {
     prop_oneof![9 => likely.prop_map(String::from), 1 => any]
 }
 
+/// JSONata that mostly gives something.
+fn formula() -> impl Strategy<Value = String> {
+    let text = prop::sample::select(vec![
+        "$states.input",
+        "$states.input.a",
+        "$states.input[0]",
+        "$states.context",
+        "$states.context.Map.Item.Value",
+        "$states.result.a",
+        "$exists($a) ? $a : [1, 2]",
+        "$map([1..3], function($x) { $x & $uuid() })",
+        "$states.input ~> |$|{'c': $now()}|",
+        "$string($states.input)",
+        "($states.input){$string($): $}",
+        "$error('x')",
+    ]);
+    text.prop_map(|text| format!("{{% {text} %}}"))
+}
+
 fn flow() -> impl Strategy<Value = Value> {
     prop::collection::vec(state(), 1..6).prop_map(|states| flow_of("S", states))
 }
@@ -154,6 +173,14 @@ fn state() -> impl Strategy<Value = Value> {
                 { "Not": { "Variable": "$", "IsTimestamp": true } }] }]
         })),
         1 => template().prop_map(|a| json!({ "Type": "Fail", "ErrorPath": a, "Cause": "c" })),
+        4 => (formula(), formula()).prop_map(|(a, b)| json!({
+            "Type": "Pass", "QueryLanguage": "JSONata", "Assign": { "a": a }, "Output": { "a": [b, 1], "b": "{% $states.input %}" }
+        })),
+        2 => (formula(), formula()).prop_map(|(a, b)| json!({
+            "Type": "Task", "QueryLanguage": "JSONata", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f",
+            "Arguments": a, "Output": b, "TimeoutSeconds": "{% $random() < 0.9 ? 9 : $a %}",
+            "Retry": [{ "ErrorEquals": ["E"], "MaxAttempts": 1 }]
+        })),
     ];
     plain.prop_recursive(2, 8, 3, |inner| {
         let states = || prop::collection::vec(inner.clone(), 1..3);
@@ -205,6 +232,15 @@ fn run(definition: Definition, input: Value, choices: &[u8]) {
             (_, None, Some(timer)) => Some(Event::TimerFired { timer }),
             (_, None, None) => None,
         };
+        if machine.can_redrive() && *choice % 3 == 0 {
+            let moment = Moment { now_ms, task_token: &simulator::token };
+            let (mut commands, mut again) = (Vec::new(), Vec::new());
+            machine.redrive(&moment, &mut commands, &mut Vec::new());
+            copy.redrive(&moment, &mut again, &mut NoHistory);
+            assert_eq!(commands, again, "a replay of a redrive differs");
+            // Whatever it waits for now is answered next; stale for most, which is as good.
+            next = machine.outcome().is_none().then_some(Event::TaskHeartbeat { task: 0 });
+        }
     }
 }
 

@@ -168,6 +168,31 @@ fn warnings() {
     );
 }
 
+/// Express state machines refuse what they cannot wait for.
+#[test]
+fn express() {
+    let check = |fields: &str, want: &str| {
+        let definition = Definition::parse(&one(fields)).unwrap_or_else(|d| panic!("{fields}: {d:?}"));
+        let found: Vec<String> =
+            definition.express_problems().iter().map(|d| format!("{} at {}", d.message, d.pointer)).collect();
+        assert_eq!(found.join("\n"), want, "{fields}");
+    };
+    let task = |resource: &str| format!(r#""Type": "Task", "End": true, "Resource": "{resource}""#);
+    check(&task("arn:aws:lambda:us-east-1:123456789012:function:f"), "");
+    check(
+        &task("arn:aws:states:us-east-1:123456789012:activity:a"),
+        "Express state machine does not support Activity ARN at /States/S/Resource",
+    );
+    check(
+        &task("arn:aws:states:::sqs:sendMessage.waitForTaskToken"),
+        "Express state machine does not support '.waitForTaskToken' service integration  at /States/S/Resource",
+    );
+    check(
+        &task("arn:aws:states:::states:startExecution.sync:2"),
+        "Express state machine does not support '.sync' service integration at /States/S/Resource",
+    );
+}
+
 #[test]
 fn choices_and_forks() {
     let choice = |rule: &str| {
