@@ -97,6 +97,15 @@ pub(crate) struct Live {
 }
 
 impl Live {
+    /// What the idempotency keys of its steps begin with. The application gives its executions names of their own; of
+    /// those started through the API, two may have the same name under two state machines.
+    fn key(&self) -> String {
+        match self.flow.role_arn {
+            None => self.name.clone(),
+            Some(_) => store::id::encode(self.id),
+        }
+    }
+
     /// Whether it has ended, and its row does not say so: it was over with its start.
     fn is_unsettled(&self) -> bool {
         let running = |row: &Row| row.text("status") == Some(status(None));
@@ -537,7 +546,7 @@ impl Core {
             return Ok(());
         }
         let starts = std::mem::take(&mut work.starts);
-        let call_of = |start: TaskStart| (self.call_of(work.live.id, &work.live.name, &start), start);
+        let call_of = |start: TaskStart| (self.call_of(work.live.id, &work.live.key(), &start), start);
         let calls: Vec<(Result<Call, Failure>, TaskStart)> = starts.into_iter().map(call_of).collect();
         if calls.iter().any(|(call, _)| call.as_ref().is_ok_and(Call::reaches_out)) {
             work.starts = calls.iter().map(|(_, start)| start.clone()).collect();
@@ -628,7 +637,7 @@ impl Core {
                 Failure::new("StoreConflict", "its changes conflicted with other writers every time")
             }
             _ => {
-                let call = self.call_of(work.live.id, &work.live.name, &start);
+                let call = self.call_of(work.live.id, &work.live.key(), &start);
                 self.launch(work, start, call, tries + 1);
                 return Ok(());
             }

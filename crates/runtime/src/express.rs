@@ -67,7 +67,6 @@ type Running = FuturesUnordered<Abortable<Pin<Box<dyn Future<Output = Finished> 
 /// An execution at work.
 struct Run {
     id: i64,
-    name: String,
     machine: Machine,
     running: Running,
     aborts: HashMap<TaskId, AbortHandle>,
@@ -126,7 +125,6 @@ impl Core {
         let id = id::next();
         let mut run = Run {
             id,
-            name: name.to_owned(),
             machine: Machine::new(flow.definition.clone(), self.express_info(id, flow, name, run)),
             running: FuturesUnordered::new(),
             aborts: HashMap::new(),
@@ -179,7 +177,7 @@ impl Core {
                     let (abort, registration) = AbortHandle::new_pair();
                     run.aborts.insert(start.task, abort);
                     let core = self.clone();
-                    let name = run.name.clone();
+                    let name = id::encode(id);
                     let future: Pin<Box<dyn Future<Output = Finished> + Send>> = Box::pin(async move {
                         let result = core.call_and_commit(id, &name, &start).await;
                         (start, result)

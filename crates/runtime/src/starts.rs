@@ -5,6 +5,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use asl::Event;
 use store::{Batch, BoxError, CommitError, Key, Query, Row, Value, clock, id};
@@ -132,7 +133,13 @@ impl Core {
     ) -> Result<Started, StartError> {
         let name = name.map_or_else(uuid, str::to_owned);
         let arn = self.execution_arn(&target.machine.name, &name);
+        if target.machine.built_in
+            && self.find_unnamed(&target.machine, &name).await.map_err(StartError::Store)?.is_some()
+        {
+            return Err(StartError::AlreadyExists { arn });
+        }
         let (id, started_at) = (id::next(), clock::now_ms());
+        self.started.fetch_add(1, Ordering::Relaxed);
         let sha256 = crate::flow::sha256(&input.to_string());
         let mut records = String::new();
         journal::write(&Record::Event { at_ms: started_at, event: Event::Started { input } }, &mut records);

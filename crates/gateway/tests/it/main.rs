@@ -6,3 +6,4 @@ mod document;
 mod errors;
 mod server;
 mod start;
+mod states;
