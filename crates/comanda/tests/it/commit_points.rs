@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use app::commands::{CancelOrder, ListMails, PayOrder, PlaceOrder};
 use app::views::OrderView;
-use app::{App, CallbackSender, Ports, Secrets, Settings};
+use app::{Answer, App, Call, CallbackSender, Function, FunctionError, Ports, Secrets, Settings};
 use async_trait::async_trait;
 use domain::order::Party;
 use object_store::memory::InMemory;
@@ -62,6 +62,25 @@ struct World {
 
 /// The server's parts over this store, as `serve` puts them together. Receipts outlive the process, as files do.
 async fn open(store: Arc<CrashStore>, receipts: Arc<InMemory>) -> World {
+    open_with(store, receipts, &[]).await
+}
+
+/// A function that always fails.
+struct Broken(Arc<dyn Function>);
+
+#[async_trait]
+impl Function for Broken {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    async fn call(&self, _: Call) -> Result<Answer, FunctionError> {
+        Err(FunctionError::new("Broken", "a test"))
+    }
+}
+
+/// The same with some functions that fail.
+async fn open_with(store: Arc<CrashStore>, receipts: Arc<InMemory>, broken: &[&str]) -> World {
     let mut settings = Settings::default();
     settings.courier.pick_up_after_ms = 1;
     settings.courier.deliver_after_ms = 1;
@@ -72,7 +91,11 @@ async fn open(store: Arc<CrashStore>, receipts: Arc<InMemory>) -> World {
     ports.sender = sender.clone();
     let app = App::open(ports, Secrets::new(&[2; 32]), settings).await.unwrap();
     *sender.0.lock() = Some(app.clone());
-    let builder = adapter::functions(builder.through(app.store()), app.functions());
+    let functions = app.functions().into_iter().map(|f| -> Arc<dyn Function> {
+        if broken.contains(&f.name()) { Arc::new(Broken(f)) } else { f }
+    });
+    let functions = functions.collect();
+    let builder = adapter::functions(builder.through(app.store()), functions);
     let engine = adapter::consumers(builder, app.consumers()).build();
     let pascal = |name: &str| {
         let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
@@ -304,4 +327,61 @@ fn an_order_that_is_paid_again_survives_a_crash_at_every_commit() {
 #[test]
 fn an_order_that_is_called_off_survives_a_crash_at_every_commit() {
     check(Story::CalledOff);
+}
+
+/// Waits until an order is as wanted.
+async fn until(world: &World, id: &str, wanted: impl Fn(&OrderView) -> bool) -> OrderView {
+    let look = async {
+        loop {
+            let order = world.app.order(id).await.unwrap();
+            if wanted(&order) {
+                return order;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, look).await {
+        Ok(order) => order,
+        Err(_) => panic!("waited in vain: {}", erased::Text::text(&world.app.order(id).await.unwrap())),
+    }
+}
+
+/// A step that fails for good: a good order goes on or stands before a person, and one that is called off is called off.
+fn fails(broken: &'static [&'static str], reason: &'static str) {
+    in_a_process(async move {
+        let store = CrashStore::new(Vec::new(), None).await.unwrap();
+        let world = open_with(store, Arc::new(InMemory::new()), broken).await;
+        let id = world.app.place_order(place(Story::CalledOff), None).await.unwrap().order.order_id;
+        let order = until(&world, &id, |order| {
+            let stands = order.needs_attention.is_some() || order.status.as_str() == "RECEIVED";
+            stands && order.payment.captured > 0 && (reason.is_empty() || order.needs_attention.is_some())
+        })
+        .await;
+        assert!(order.needs_attention.unwrap_or_default().contains(reason));
+        assert_eq!(order.payment.refunded, 0, "a failure of ours gives no money back");
+        let reason = "changed my mind".into();
+        world.app.cancel(&id, CancelOrder { reason }, None, Party::Staff).await.unwrap();
+        until(&world, &id, |order| {
+            order.status.as_str() == "CANCELLED" && order.payment.refunded == order.payment.captured
+        })
+        .await;
+        let stock = world.app.product(SKU).await.unwrap().stock;
+        assert_eq!((stock.available, stock.reserved), (STOCK, 0));
+    });
+}
+
+#[test]
+fn a_paid_order_goes_on_without_mail_and_receipt() {
+    fails(&["send-notification"], "");
+    fails(&["generate-receipt"], "the receipt could not be issued");
+}
+
+#[test]
+fn an_order_whose_flow_gave_up_is_undone_by_another() {
+    fails(&["await-preparation"], "the flow could not go on");
+}
+
+#[test]
+fn money_that_cannot_be_given_back_at_once_goes_back_later() {
+    fails(&["reverse-payment"], "");
 }
