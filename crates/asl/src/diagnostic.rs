@@ -36,6 +36,26 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostic {
+    /// The finding in AWS's words where they are known, as they stand after `SCHEMA_VALIDATION_FAILED: `.
+    pub fn schema_text(&self) -> String {
+        let text = match self.code {
+            "NO_BRANCHES" | "NO_RULES" => "Value cannot be empty".to_owned(),
+            "UNKNOWN_STATE_TYPE" => {
+                "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, \
+                 Choice, Parallel, Map]"
+                    .to_owned()
+            }
+            "MISSING_FIELD" => match self.message.split('`').nth(1) {
+                Some(field) => format!("The field '{field}' is required but was missing"),
+                None => self.message.clone(),
+            },
+            _ => self.message.clone(),
+        };
+        format!("{text} at {}", if self.pointer.is_empty() { "/" } else { &self.pointer })
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {

@@ -20,6 +20,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) retry_count: Option<u32>,
     pub(crate) task_token: Option<&'a dyn Fn() -> String>,
     pub(crate) item: Option<(usize, &'a Value)>,
+    /// A context object that was given as a whole.
+    pub(crate) given: Option<&'a Value>,
 }
 
 /// Everything one expression can see.
@@ -68,6 +70,9 @@ impl<'a> Environment<'a> {
 
     fn context_parts(&self, first: Option<&str>, second: Option<&str>, input: bool, item: bool) -> Value {
         let facts = self.facts;
+        if let Some(given) = facts.given {
+            return given.clone();
+        }
         let mut out = Map::new();
         if wanted(first, "Execution") {
             out.insert("Execution".into(), facts.execution(second, input));

@@ -71,9 +71,9 @@ impl Formula {
             input: None,
             states: Some([
                 ("input", Some(env.input)),
+                ("context", context.as_ref()),
                 ("result", env.result),
                 ("errorOutput", env.error_output),
-                ("context", context.as_ref()),
             ]),
             variable: &|name| env.variable(name),
             draw: &draw,

@@ -28,6 +28,7 @@ use serde_json::Value;
 use ast::{Kind, Node, Stage};
 pub(crate) use error::Error;
 use evaluate::Evaluator;
+pub(crate) use value::number;
 use value::{Key, Val};
 
 use crate::limits;

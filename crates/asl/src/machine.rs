@@ -19,6 +19,8 @@ use crate::definition::Definition;
 use crate::event::{Applied, Command, Event, ExecutionInfo, Moment, Outcome, TaskId, TaskStart, TimerId};
 use crate::history::HistorySink;
 use run::Run;
+pub(crate) use run::{invalid_path, select, text, whole};
+pub(crate) use settle::delay_ms;
 use thread::{Slot, Thread};
 
 /// One execution of a flow: plain data, cloned as such.

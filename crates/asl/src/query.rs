@@ -41,6 +41,14 @@ impl Query {
         Ok(Query { text: text.into(), root: Root::Input, path: Path::parse(text)? })
     }
 
+    /// The path alone, from `$`, also where it starts from the context object.
+    pub(crate) fn path_text(&self) -> &str {
+        match self.root {
+            Root::Context => self.text.strip_prefix('$').unwrap_or(&self.text),
+            _ => &self.text,
+        }
+    }
+
     /// Whether this is `$`, the whole input.
     pub(crate) fn is_input(&self) -> bool {
         self.root == Root::Input && self.path.is_root()

@@ -446,7 +446,7 @@ fn depth_of<'v, 'a: 'v>(items: impl Iterator<Item = &'v Val<'a>>) -> usize {
 }
 
 /// An `f64` as JSON, whole numbers without a fraction.
-pub(super) fn number(n: f64) -> Value {
+pub(crate) fn number(n: f64) -> Value {
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
     if n.fract() == 0.0 && n.abs() < EXACT {
         return Value::from(n as i64);

@@ -527,7 +527,7 @@ fn items(map: &MapState, jsonata: bool, env: &Environment<'_>) -> Result<Vec<Val
     }
     let (found, text) = match &map.items_path {
         None => (Cow::Borrowed(env.input), "$"),
-        Some(query) => (query.find(env).map_err(|error| invalid_path(query, &error))?, &*query.text),
+        Some(query) => (query.find(env).map_err(|error| invalid_path(query, &error))?, query.path_text()),
     };
     match found.into_owned() {
         Value::Array(items) => Ok(items),

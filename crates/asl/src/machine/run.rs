@@ -467,6 +467,7 @@ impl Machine {
             retry_count: state.kind.outcomes().is_some().then_some(thread.retry_count),
             task_token: task.is_some().then_some(&token),
             item: thread.item.as_ref().map(|item| (item.index, &item.value)),
+            given: None,
         };
         evaluate(&Environment {
             input: &thread.input,
@@ -490,7 +491,7 @@ pub(super) fn after(now_ms: i64, seconds: u64) -> i64 {
 }
 
 /// What `InputPath` or `OutputPath` selects from the input of `env`.
-pub(super) fn select<'e>(selector: &Selector, env: &Environment<'e>) -> Result<Cow<'e, Value>, Failure> {
+pub(crate) fn select<'e>(selector: &Selector, env: &Environment<'e>) -> Result<Cow<'e, Value>, Failure> {
     match selector {
         Selector::Whole => Ok(Cow::Borrowed(env.input)),
         Selector::Empty => Ok(Cow::Owned(Value::Object(Map::new()))),
@@ -498,7 +499,7 @@ pub(super) fn select<'e>(selector: &Selector, env: &Environment<'e>) -> Result<C
     }
 }
 
-pub(super) fn invalid_path(query: &Query, error: &crate::path::Error) -> Failure {
+pub(crate) fn invalid_path(query: &Query, error: &crate::path::Error) -> Failure {
     Failure::runtime(format!("Invalid path '{}' : {}", query.text, query.path.explain(error)))
 }
 
@@ -511,7 +512,7 @@ pub(super) fn shown(value: &Value) -> String {
 }
 
 /// A number that is whole and not negative.
-pub(super) fn whole(value: &Value) -> Option<u64> {
+pub(crate) fn whole(value: &Value) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
     let exact = |n: f64| (n.fract() == 0.0 && (0.0..1e15).contains(&n)).then_some(n as u64);
     value.as_u64().or_else(|| value.as_f64().and_then(exact))
@@ -543,7 +544,8 @@ fn timestamp_at(query: &Query, env: &Environment<'_>) -> Result<i64, Failure> {
     })
 }
 
-fn text(text: Option<&Text>, field: &str, env: &Environment<'_>) -> Result<Option<String>, Failure> {
+/// `Error` or `Cause` of a Fail state.
+pub(crate) fn text(text: Option<&Text>, field: &str, env: &Environment<'_>) -> Result<Option<String>, Failure> {
     match text {
         None => Ok(None),
         Some(Text::Fixed(text)) => Ok(Some(text.clone())),

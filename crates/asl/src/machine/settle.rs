@@ -301,7 +301,7 @@ fn matching_retrier<'r>(retriers: &'r [Retrier], thread: &Thread, failure: &Fail
 }
 
 /// The delay before the retry that follows `before` others.
-fn delay_ms(retrier: &Retrier, before: u32) -> u64 {
+pub(crate) fn delay_ms(retrier: &Retrier, before: u32) -> u64 {
     let most_ms = retrier.max_delay_s.unwrap_or(limits::SECONDS).saturating_mul(1000);
     let exponent = i32::try_from(before).unwrap_or(i32::MAX);
     #[expect(clippy::cast_precision_loss, reason = "at most 1e11 milliseconds, which an f64 holds exactly")]

@@ -224,6 +224,13 @@ impl Parser {
         let mut fields = Fields::new(self, map, pointer);
         let parameters = fields.template(if fields.is_jsonata() { "Arguments" } else { "Parameters" });
         let credentials = fields.template("Credentials");
+        if let Some(Value::Object(given)) = map.get("Credentials")
+            && !given.contains_key("RoleArn")
+            && !given.contains_key("RoleArn.$")
+        {
+            let at = fields.at("Credentials");
+            fields.parser.error(&at, "MISSING_FIELD", "`RoleArn` is missing; it names the role to assume");
+        }
         let timeout = fields.seconds("TimeoutSeconds", 1, limits::SECONDS);
         let heartbeat = fields.seconds("HeartbeatSeconds", 1, limits::SECONDS);
         if let (Some(timeout), Some(heartbeat)) =

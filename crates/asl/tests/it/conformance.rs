@@ -354,7 +354,7 @@ fn transformers(case: &Value) -> impl Iterator<Item = &Value> {
     case["transformers"].as_array().into_iter().flatten()
 }
 
-fn wild_words(case: &Value) -> HashSet<String> {
+pub(crate) fn wild_words(case: &Value) -> HashSet<String> {
     let listed = case["wild"].as_array().into_iter().flatten();
     let replaced = transformers(case).filter(|t| t["kind"] == "jsonpath").map(|t| &t["replacement"]);
     listed.chain(replaced).map(|word| text_of(word).to_owned()).collect()
@@ -365,7 +365,7 @@ fn text_of(value: &Value) -> &str {
 }
 
 /// Text with the names of this case replaced as the recording replaced them.
-fn normal(text: &str, case: &Value) -> String {
+pub(crate) fn normal(text: &str, case: &Value) -> String {
     let mut text = text.to_owned();
     for t in transformers(case).filter(|t| t["kind"] == "regex" && !text_of(&t["regex"]).contains("@@{")) {
         if let Ok(regex) = regex_lite::Regex::new(text_of(&t["regex"])) {
@@ -387,7 +387,7 @@ fn parsed(value: &Value) -> Value {
 }
 
 /// An event as the recordings show it: texts that are objects parsed, times as a word.
-fn shown(value: &Value) -> Value {
+pub(crate) fn shown(value: &Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
             map.iter()
@@ -407,7 +407,7 @@ fn placeholder() -> regex_lite::Regex {
     regex_lite::Regex::new("<[^<>]{1,60}>").expect("a regex")
 }
 
-fn same(want: &Value, got: &Value, wild: &HashSet<String>) -> bool {
+pub(crate) fn same(want: &Value, got: &Value, wild: &HashSet<String>) -> bool {
     match (want, got) {
         (Value::String(word), _) if wild.contains(word) || word == "timestamp" || word == "date" => true,
         (Value::String(want_text), Value::String(got_text)) => {

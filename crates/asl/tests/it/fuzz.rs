@@ -270,6 +270,26 @@ proptest! {
     }
 
     #[test]
+    fn any_state_is_tested(
+        mut state in state(), input in data(), result in data(), context in data(), error in any::<bool>(), has_context in any::<bool>()
+    ) {
+        state["End"] = json!(true);
+        let mock = if error { json!({ "errorOutput": { "error": "E" } }) } else { json!({ "result": result.to_string() }) };
+        let mut request = json!({
+            "definition": state.to_string(), "input": input.to_string(), "inspectionLevel": "TRACE", "roleArn": "r",
+        });
+        let plain = ["Pass", "Wait", "Choice", "Succeed", "Fail"].iter().any(|kind| state["Type"] == *kind);
+        if !plain {
+            request["mock"] = mock;
+        }
+        if has_context {
+            request["context"] = json!(context.to_string());
+        }
+        drop(asl::test_state(&request, &simulator::info(), START_MS));
+        drop(asl::test_state(&result, &simulator::info(), START_MS));
+    }
+
+    #[test]
     fn any_flow_runs(flow in flow(), input in data(), choices in prop::collection::vec(any::<u8>(), 0..40)) {
         if let Ok(definition) = Definition::parse(&flow.to_string()) {
             run(definition, input, &choices);

@@ -14,4 +14,5 @@ mod maps;
 mod paths;
 mod simulator;
 mod steps;
+mod test_state;
 mod validation;
