@@ -140,6 +140,30 @@ def express_runs_while_the_caller_waits(sfn):
 
 
 @check
+def a_failed_execution_goes_on_from_where_it_failed(sfn):
+    activity = sfn.create_activity(name=f"redo-{STAMP}")["activityArn"]
+    work = {"Type": "Task", "Resource": activity, "TimeoutSeconds": 60}
+    arn = machine(sfn, "redrive", flow(First={**work, "Next": "Second"}, Second={**work, "End": True}))
+    run = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+    assert refused(sfn.redrive_execution, executionArn=run) == "ExecutionNotRedrivable"
+    sfn.send_task_success(taskToken=sfn.get_activity_task(activityArn=activity)["taskToken"], output='"once"')
+    sfn.send_task_failure(taskToken=sfn.get_activity_task(activityArn=activity)["taskToken"], error="Bad")
+    assert ended(sfn, run)["redriveStatus"] == "REDRIVABLE"
+    sfn.redrive_execution(executionArn=run)
+    again = sfn.describe_execution(executionArn=run)
+    assert (again["status"], again["redriveCount"]) == ("RUNNING", 1), again
+    task = sfn.get_activity_task(activityArn=activity)
+    assert task["input"] == '"once"'
+    sfn.send_task_success(taskToken=task["taskToken"], output='"twice"')
+    done = ended(sfn, run)
+    assert (done["status"], done["output"], done["redriveStatus"]) == ("SUCCEEDED", '"twice"', "NOT_REDRIVABLE"), done
+    kinds = [e["type"] for e in sfn.get_execution_history(executionArn=run)["events"]]
+    assert kinds.count("ExecutionFailed") == kinds.count("ExecutionRedriven") == kinds.count("ExecutionSucceeded") == 1
+    listed = sfn.list_executions(stateMachineArn=arn)["executions"][0]
+    assert listed["redriveCount"] == 1 and listed["redriveDate"] == done["redriveDate"]
+
+
+@check
 def a_deleted_machine_stops_its_executions(sfn):
     definition = flow(Wait={"Type": "Wait", "Seconds": 600, "End": True})
     arn = machine(sfn, "gone", definition)

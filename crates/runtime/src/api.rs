@@ -283,6 +283,14 @@ impl Runtime {
         self.core.stop_execution(id, error, cause).await
     }
 
+    /// Lets a failed execution go on from where it failed; answers when, or `None` if it cannot. Durable when it returns.
+    ///
+    /// # Errors
+    /// The execution cannot be reached now.
+    pub async fn redrive_execution(&self, id: i64) -> Result<Option<i64>, BoxError> {
+        self.core.redrive_execution(id).await
+    }
+
     /// Takes what a worker reports about its task. Durable when it returns.
     ///
     /// # Errors

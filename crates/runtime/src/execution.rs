@@ -56,6 +56,8 @@ pub(crate) enum Incoming {
     Event(Event),
     /// Something happened, and whoever says so wants to know whether it mattered.
     Asked { event: Event, reply: oneshot::Sender<Heard> },
+    /// It has failed, and shall go on from there.
+    Redrive { reply: oneshot::Sender<Heard> },
     /// The process was restarted while it was at work.
     Resume,
 }
@@ -75,6 +77,13 @@ pub(crate) struct Mailbox {
     /// Messages whose events are applied and not yet committed.
     taken: Mutex<Vec<i64>>,
     notify: Notify,
+}
+
+impl Mailbox {
+    /// Whether someone wants an ended execution to go on.
+    fn redrives(&self) -> bool {
+        self.arrivals.lock().iter().any(|(incoming, _)| matches!(incoming, Incoming::Redrive { .. }))
+    }
 }
 
 /// An execution in memory.
@@ -278,7 +287,8 @@ impl Core {
                 None => self.load_live(id).await?,
             },
         };
-        let Some(live) = live.filter(|live| live.machine.outcome().is_none() || live.is_unsettled()) else {
+        let goes_on = |live: &Live| live.machine.outcome().is_none() || live.is_unsettled() || mailbox.redrives();
+        let Some(live) = live.filter(goes_on) else {
             return self.discard(id, mailbox).await;
         };
         if live.is_unsettled() {
@@ -418,6 +428,13 @@ impl Core {
                 Record::Timer { timer, message } => {
                     live.timers.insert(timer, message);
                 }
+                Record::Redriven { at_ms } => {
+                    let token = |task: TaskId| self.tokens.mint(live.id, task);
+                    let moment = Moment { now_ms: at_ms, task_token: &token };
+                    live.machine.redrive(&moment, &mut commands, &mut NoHistory);
+                    commands.clear();
+                    live.stopped_at = None;
+                }
                 Record::Event { at_ms, event } => {
                     live.note(&event);
                     let token = |task: TaskId| self.tokens.mint(live.id, task);
@@ -447,6 +464,11 @@ impl Core {
                 }
                 Incoming::Event(event) => drop(self.apply(work, event)),
                 Incoming::Asked { event, reply } => match self.apply(work, event) {
+                    Applied::Changed => work.replies.push(reply),
+                    // An error means that nobody waits any more.
+                    Applied::Stale => drop(reply.send(Heard::Stale)),
+                },
+                Incoming::Redrive { reply } => match self.take_up_again(work) {
                     Applied::Changed => work.replies.push(reply),
                     // An error means that nobody waits any more.
                     Applied::Stale => drop(reply.send(Heard::Stale)),
@@ -514,6 +536,29 @@ impl Core {
             work.draft.records.truncate(before);
             return Applied::Stale;
         }
+        self.carry_out(work, commands, now_ms);
+        Applied::Changed
+    }
+
+    /// Lets a failed execution go on, and notes it in the draft.
+    fn take_up_again(&self, work: &mut Work) -> Applied {
+        let now_ms = clock::now_ms();
+        let mut commands = Vec::new();
+        let id = work.live.id;
+        let token = |task: TaskId| self.tokens.mint(id, task);
+        let moment = Moment { now_ms, task_token: &token };
+        if work.live.machine.redrive(&moment, &mut commands, &mut NoHistory) == Applied::Stale {
+            return Applied::Stale;
+        }
+        journal::write(&Record::Redriven { at_ms: now_ms }, &mut work.draft.records);
+        work.live.stopped_at = None;
+        self.carry_out(work, commands, now_ms);
+        Applied::Changed
+    }
+
+    /// Notes what the machine wants done.
+    fn carry_out(&self, work: &mut Work, commands: Vec<Command>, now_ms: i64) {
+        let id = work.live.id;
         for command in commands {
             match command {
                 Command::StartTask(start) => work.starts.push(start),
@@ -537,7 +582,6 @@ impl Core {
                 }
             }
         }
-        Applied::Changed
     }
 
     /// Calls the functions that the machine has asked for.
@@ -739,7 +783,7 @@ impl Core {
             };
             let messages: Vec<i64> = arrivals.iter().filter_map(|(_, message)| *message).collect();
             for (incoming, _) in arrivals {
-                if let Incoming::Asked { reply, .. } = incoming {
+                if let Incoming::Asked { reply, .. } | Incoming::Redrive { reply } = incoming {
                     // An error means that nobody waits any more.
                     let _ = reply.send(Heard::Stale);
                 }
@@ -795,6 +839,8 @@ fn execution_row(live: &Live, segments: i64, busy: bool) -> Row {
         live.stopped_at.into(),
         segments.into(),
         busy.then_some(NODE).into(),
+        Some(live.machine.info().redrive_count).filter(|count| *count > 0).map(i64::from).into(),
+        live.machine.info().redriven_ms.into(),
     ];
     Row::new(&EXECUTIONS, live.id, values)
 }

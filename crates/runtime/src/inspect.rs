@@ -67,6 +67,12 @@ pub struct Description {
     pub cause: Option<String>,
     /// The states that it is at.
     pub waiting_for: Vec<String>,
+    /// How often it was redriven.
+    pub redrives: u32,
+    /// When it was redriven last, in milliseconds since the epoch.
+    pub redriven_at: Option<i64>,
+    /// Whether it failed and can go on from there.
+    pub redrivable: bool,
 }
 
 /// A message, for people who look at a queue.
@@ -148,11 +154,19 @@ impl Core {
         let mut commands = Vec::new();
         for segment in 0..row.int("segments").unwrap_or_default() {
             for record in journal::read(&self.segment_text(id, segment).await?)? {
-                let Record::Event { at_ms, event } = record else { continue };
+                let token = |task: TaskId| self.tokens.mint(id, task);
+                let (at_ms, event) = match record {
+                    Record::Event { at_ms, event } => (at_ms, event),
+                    Record::Redriven { at_ms } => {
+                        machine.redrive(&Moment { now_ms: at_ms, task_token: &token }, &mut commands, sink);
+                        commands.clear();
+                        continue;
+                    }
+                    Record::Timer { .. } => continue,
+                };
                 if let asl::Event::Started { input: given } = &event {
                     input = given.clone();
                 }
-                let token = |task: TaskId| self.tokens.mint(id, task);
                 machine.apply(event, &Moment { now_ms: at_ms, task_token: &token }, &mut commands, sink);
                 commands.clear();
             }
@@ -186,6 +200,9 @@ impl Core {
             error,
             cause,
             waiting_for: machine.current_states(),
+            redrives: machine.info().redrive_count,
+            redriven_at: machine.info().redriven_ms,
+            redrivable: machine.can_redrive(),
         }))
     }
 

@@ -12,6 +12,7 @@
 //! | `h` | task | `TaskHeartbeat` |
 //! | `t` | timer | `TimerFired` |
 //! | `x` | error, cause | `Stopped` |
+//! | `r` | | none: the execution was redriven |
 //! | `m` | timer, message | none: the message that will fire the timer |
 
 use std::fmt::Write as _;
@@ -24,6 +25,8 @@ use serde_json::Value;
 pub(crate) enum Record {
     /// Something happened at this instant.
     Event { at_ms: i64, event: Event },
+    /// A failed execution was told to go on at this instant.
+    Redriven { at_ms: i64 },
     /// A timer was set; the message of this id will fire it.
     Timer { timer: TimerId, message: i64 },
 }
@@ -33,6 +36,7 @@ pub(crate) fn write(record: &Record, out: &mut String) {
     // Writing to a `String` cannot fail, and a `Value` always has a text.
     let _ = match record {
         Record::Timer { timer, message } => writeln!(out, "[0,\"m\",{timer},{message}]"),
+        Record::Redriven { at_ms } => writeln!(out, "[{at_ms},\"r\"]"),
         Record::Event { at_ms, event } => {
             let _ = write!(out, "[{at_ms},");
             match event {
@@ -86,6 +90,7 @@ fn read_line(line: &str) -> Option<Record> {
         "h" => Event::TaskHeartbeat { task: number(next())? },
         "t" => Event::TimerFired { timer: number(next())? },
         "x" => Event::Stopped { error: string(next()), cause: string(next()) },
+        "r" => return Some(Record::Redriven { at_ms }),
         "m" => return Some(Record::Timer { timer: number(next())?, message: next()?.as_i64()? }),
         _ => return None,
     };
@@ -113,6 +118,7 @@ mod tests {
         ];
         let mut records: Vec<Record> =
             events.into_iter().enumerate().map(|(at, event)| Record::Event { at_ms: at as i64, event }).collect();
+        records.push(Record::Redriven { at_ms: 7 });
         records.push(Record::Timer { timer: 4, message: i64::MAX });
         let mut text = String::new();
         for record in &records {

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use asl::resource::{Kind as ResourceKind, Pattern};
 use asl::{Definition, Diagnostic};
 use serde_json::Value as Json;
 use store::{Batch, BoxError, CommitError, Key, Query, ReadError, Row, Value, clock, id};
@@ -261,22 +260,6 @@ pub(crate) fn uuid() -> String {
     )
 }
 
-/// What an Express state machine may not use.
-fn check_express(definition: &Definition) -> Vec<Diagnostic> {
-    let refused = |state: asl::StateView<'_>| {
-        let resource = state.resource()?;
-        let what = match (&resource.kind, resource.pattern) {
-            (ResourceKind::Activity { .. }, _) => "Activity ARN",
-            (_, Pattern::WaitForTaskToken) => "'.waitForTaskToken' service integration ",
-            (_, Pattern::Sync | Pattern::Sync2) => "'.sync' service integration",
-            (_, Pattern::RequestResponse) => return None,
-        };
-        let message = format!("Express state machine does not support {what}");
-        Some(Diagnostic::error(format!("{}/Resource", state.pointer()), "EXPRESS", message))
-    };
-    definition.all_states().filter_map(refused).collect()
-}
-
 /// Parses a definition for a kind of state machine.
 ///
 /// # Errors
@@ -284,7 +267,7 @@ fn check_express(definition: &Definition) -> Vec<Diagnostic> {
 pub fn check_definition(text: &str, kind: MachineKind) -> Result<Definition, Vec<Diagnostic>> {
     let parsed = Definition::parse(text);
     if let (Ok(definition), MachineKind::Express) = (&parsed, kind) {
-        let refused = check_express(definition);
+        let refused = definition.express_problems();
         if !refused.is_empty() {
             return Err(refused);
         }

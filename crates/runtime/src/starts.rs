@@ -81,6 +81,10 @@ pub struct Summary {
     pub started_at: i64,
     /// Milliseconds since the epoch.
     pub stopped_at: Option<i64>,
+    /// How often it was redriven.
+    pub redrives: i64,
+    /// When it was redriven last, in milliseconds since the epoch.
+    pub redriven_at: Option<i64>,
 }
 
 /// Which executions to list.
@@ -158,6 +162,8 @@ impl Core {
             Value::Null,
             1.into(),
             NODE.into(),
+            Value::Null,
+            Value::Null,
         ];
         let mut batch = Batch::new();
         batch.insert(Row::new(&EXECUTION_NAMES, name_key(&target.machine, &name), named));
@@ -262,6 +268,8 @@ impl Core {
             status: row.text("status").unwrap_or_default().to_owned(),
             started_at: row.int("started_at").unwrap_or_default(),
             stopped_at: row.int("stopped_at"),
+            redrives: row.int("redrives").unwrap_or_default(),
+            redriven_at: row.int("redriven_at"),
         }))
     }
 
@@ -288,6 +296,20 @@ impl Core {
         let row = self.store.get(&EXECUTIONS, &Key::Int(id)).await?;
         self.store.flush().await?;
         Ok(row.and_then(|row| row.int("stopped_at")))
+    }
+
+    /// Lets a failed execution go on from where it failed; answers when, or `None` if it cannot. Durable when it returns.
+    pub(crate) async fn redrive_execution(self: &Arc<Core>, id: i64) -> Result<Option<i64>, BoxError> {
+        let (reply, heard) = tokio::sync::oneshot::channel();
+        self.deliver(id, Incoming::Redrive { reply }, None);
+        match heard.await {
+            Ok(Heard::Changed(receipt)) => {
+                receipt.durable().await?;
+                Ok(self.describe(id).await?.and_then(|execution| execution.redriven_at))
+            }
+            Ok(Heard::Stale) => Ok(None),
+            Err(_) => Err("the execution cannot go on now".into()),
+        }
     }
 
     /// Stops all executions of a machine.

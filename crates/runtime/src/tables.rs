@@ -19,7 +19,7 @@ pub static FLOWS: Table = Table {
 };
 
 /// One row an execution. `owner` is the node that works on it at this instant and null while it waits, so that a
-/// restart finds what was under way; `segments` counts its rows in [`JOURNAL`].
+/// restart finds what was under way; `segments` counts its rows in [`JOURNAL`]; `redrives` is null until the first.
 pub static EXECUTIONS: Table = Table {
     name: "executions",
     key: KeyShape::Int("id"),
@@ -31,6 +31,8 @@ pub static EXECUTIONS: Table = Table {
         Column::int("stopped_at").null(),
         Column::int("segments"),
         Column::int("owner").null(),
+        Column::int("redrives").null(),
+        Column::int("redriven_at").null(),
     ],
     indexes: &[Index { name: "by_owner", columns: &["owner"] }],
 };

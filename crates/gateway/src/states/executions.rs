@@ -14,6 +14,8 @@ const DATA: usize = 262_144;
 const ERROR: usize = 256;
 const CAUSE: usize = 32_768;
 const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"];
+/// How long after its end an execution can be redriven.
+const REDRIVE_MS: i64 = 14 * 24 * 3_600_000;
 /// Express executions are billed for at least this memory, in steps of this time; so AWS shows them.
 const BILLED_MB: i64 = 64;
 const BILLED_STEP_MS: i64 = 100;
@@ -137,11 +139,15 @@ pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
         "status": status,
         "startDate": seconds(execution.started_at),
         "inputDetails": { "included": data },
-        "redriveCount": 0,
-        "redriveStatus": if matches!(status, "RUNNING" | "SUCCEEDED") { "NOT_REDRIVABLE" } else { "REDRIVABLE" },
+        "redriveCount": execution.redrives,
+        "redriveStatus": "REDRIVABLE",
     });
-    if matches!(status, "RUNNING" | "SUCCEEDED") {
-        set(&mut out, "redriveStatusReason", format!("Execution is {status} and cannot be redriven"));
+    if let Some(reason) = not_redrivable(&execution) {
+        set(&mut out, "redriveStatus", "NOT_REDRIVABLE");
+        set(&mut out, "redriveStatusReason", reason);
+    }
+    if let Some(redriven_at) = execution.redriven_at {
+        set(&mut out, "redriveDate", seconds(redriven_at));
     }
     qualify(call, &machine, &place, &mut out);
     if let Some(stopped_at) = execution.stopped_at {
@@ -186,6 +192,31 @@ pub(super) async fn stop(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(json!({ "stopDate": seconds(stopped) }))
 }
 
+/// Why an execution cannot be redriven, if so.
+fn not_redrivable(execution: &Description) -> Option<String> {
+    let status = execution.status.as_str();
+    let open = execution.stopped_at.is_some_and(|at| store::clock::now_ms() - at < REDRIVE_MS);
+    match status {
+        "RUNNING" | "SUCCEEDED" => Some(format!("Execution is {status} and cannot be redriven")),
+        _ if !open => Some("Execution exceeds the redrivable period of 14 days".into()),
+        _ if !execution.redrivable => Some("Execution has nothing that can be redriven".into()),
+        _ => None,
+    }
+}
+
+pub(super) async fn redrive(call: &Call<'_>) -> Result<Value, Fault> {
+    let given = call.params.required("executionArn")?;
+    call.params.bounded("clientToken", 64)?;
+    let (_, place, execution) = found(call, given).await?;
+    let refuse = |reason: String| Fault::new("ExecutionNotRedrivable", reason);
+    if let Some(reason) = not_redrivable(&execution) {
+        return Err(refuse(reason));
+    }
+    let redriven = call.engine().redrive_execution(place.id).await.map_err(|error| Fault::store(&error))?;
+    let redriven = redriven.ok_or_else(|| refuse("Execution is RUNNING and cannot be redriven".into()))?;
+    Ok(json!({ "redriveDate": seconds(redriven) }))
+}
+
 pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
     let params = &call.params;
     let (limit, cursor) = paging::page(params, "executions", 3_096)?;
@@ -216,8 +247,11 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
             "name": execution.name,
             "status": execution.status,
             "startDate": seconds(execution.started_at),
-            "redriveCount": 0,
+            "redriveCount": execution.redrives,
         });
+        if let Some(redriven_at) = execution.redriven_at {
+            set(&mut item, "redriveDate", seconds(redriven_at));
+        }
         if let Some(stopped_at) = execution.stopped_at {
             set(&mut item, "stopDate", seconds(stopped_at));
         }

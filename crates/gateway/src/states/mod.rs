@@ -122,6 +122,7 @@ async fn dispatch(operation: &str, call: &Call<'_>) -> Result<Value, Fault> {
         "StartSyncExecution" => executions::start_sync(call).await,
         "DescribeExecution" => executions::describe(call).await,
         "StopExecution" => executions::stop(call).await,
+        "RedriveExecution" => executions::redrive(call).await,
         "ListExecutions" => executions::list(call).await,
         "GetExecutionHistory" => history::get(call).await,
         "SendTaskSuccess" => tasks::succeed(call).await,
