@@ -135,12 +135,15 @@ fn messages_are_handled_once_whatever_crash() {
             let again = outside.clone();
             let batches = in_a_process(async move {
                 let store = CrashStore::new(vec![batch], Some(point)).await.unwrap();
-                let runtime = start(store.clone(), outside, &[]).await;
-                let all = until("all or the crash", async || {
-                    (store.is_crashed() || counter(&*store, "all").await == 4).then_some(())
-                });
-                tokio::select! { () = all => {}, () = store.crashed() => {} }
-                drop(runtime);
+                let life = async {
+                    let _runtime = start(store.clone(), outside, &[]).await;
+                    until("all or the crash", async || {
+                        (store.is_crashed() || counter(&*store, "all").await == 4).then_some(())
+                    })
+                    .await;
+                };
+                // Also while it starts the store may crash.
+                tokio::select! { () = life => {}, () = store.crashed() => {} }
                 store.survivors(survives).await
             });
             in_a_process(async move {
