@@ -132,7 +132,7 @@ impl Server {
             version: env!("CARGO_PKG_VERSION"),
             backlog: config.engine.backlog as usize,
             bench: extras.bench,
-            states: true,
+            states: config.engine.states_api,
         };
         let gateway = Gateway::new(backend.app.clone(), backend.engine.clone(), options);
         let (shutdown, stopped) = oneshot::channel::<()>();

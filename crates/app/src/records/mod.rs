@@ -19,7 +19,7 @@ pub(crate) use order::Order;
 pub(crate) use payment::Payment;
 
 /// The version of the layout of all tables together.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Every table of the application and of its simulators. The queue's and the runtime's own are not among them.
 #[must_use]

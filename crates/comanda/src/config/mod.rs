@@ -74,6 +74,8 @@ pub(crate) struct Engine {
     pub(crate) concurrency: u32,
     /// Orders that may wait for the engine; more are answered 503.
     pub(crate) backlog: u32,
+    /// Whether the Step Functions API is served, at `POST /`.
+    pub(crate) states_api: bool,
 }
 
 /// The mail server. Without one, mails go to the mailbox that the server shows.
@@ -147,7 +149,7 @@ impl Default for Config {
                 delivery_fee: 800,
                 receipt_link: Duration::minutes(15),
             },
-            engine: Engine { concurrency: 512, backlog: 100_000 },
+            engine: Engine { concurrency: 512, backlog: 100_000, states_api: true },
             smtp: Smtp { url: String::new(), from: "Comanda <no-reply@comanda.example>".into() },
             simulator: Simulator {
                 webhook: Duration::milliseconds(400),
