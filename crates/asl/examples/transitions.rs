@@ -32,6 +32,36 @@ const FLOW: &str = r#"{"StartAt": "ValidateOrder", "States": {
         {"StartAt": "GenerateReceipt", "States": {"GenerateReceipt": {"Type": "Task", "End": true,
             "Resource": "arn:aws:lambda:us-east-1:123456789012:function:generate-receipt", "Parameters": {"orderId.$": "$.orderId"}}}}]},
     "Done": {"Type": "Succeed"}}}"#;
+/// The same flow, in the other language.
+const JSONATA: &str = r#"{"QueryLanguage": "JSONata", "StartAt": "ValidateOrder", "States": {
+    "ValidateOrder": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:validate-order",
+        "Arguments": {"orderId": "{% $states.input.orderId %}", "execution": "{% $states.context.Execution.Id %}"},
+        "Output": "{% $merge([$states.input, {'validation': $states.result}]) %}",
+        "Retry": [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 3}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Reject"}], "Next": "IsValid"},
+    "IsValid": {"Type": "Choice", "Choices": [{"Next": "ReserveStock",
+        "Condition": "{% $states.input.validation.valid and $states.input.total > 0 %}"}], "Default": "Reject"},
+    "Reject": {"Type": "Fail", "Error": "Rejected", "Cause": "the order is not valid"},
+    "ReserveStock": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:reserve-stock",
+        "Arguments": {"orderId": "{% $states.input.orderId %}", "lines": "{% $states.input.lines %}"},
+        "Assign": {"reservation": "{% $states.result.id %}"}, "Output": "{% $states.input %}",
+        "Catch": [{"ErrorEquals": ["OutOfStock"], "Next": "Reject"}], "Next": "RequestPayment"},
+    "RequestPayment": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "TimeoutSeconds": 900,
+        "Arguments": {"FunctionName": "request-payment", "Payload": {"orderId": "{% $states.input.orderId %}",
+            "amount": "{% $sum($states.input.lines.(quantity * price)) %}", "token": "{% $states.context.Task.Token %}"}},
+        "Output": "{% $states.input %}", "Next": "CommitStock"},
+    "CommitStock": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:commit-stock",
+        "Arguments": {"reservation": "{% $reservation %}"}, "Output": "{% $states.input %}", "Next": "Note"},
+    "Note": {"Type": "Pass", "Assign": {"note": "{% 'order ' & $states.input.orderId & ' of ' & $states.input.customer.name %}"},
+        "Next": "Tell"},
+    "Tell": {"Type": "Parallel", "Output": "{% $states.input %}", "Next": "Done", "Branches": [
+        {"StartAt": "SendNotification", "States": {"SendNotification": {"Type": "Task", "End": true,
+            "Resource": "arn:aws:lambda:us-east-1:123456789012:function:send-notification", "Arguments": {"orderId": "{% $states.input.orderId %}"}}}},
+        {"StartAt": "GenerateReceipt", "States": {"GenerateReceipt": {"Type": "Task", "End": true,
+            "Resource": "arn:aws:lambda:us-east-1:123456789012:function:generate-receipt", "Arguments": {"orderId": "{% $states.input.orderId %}"}}}}]},
+    "Done": {"Type": "Succeed"}}}"#;
+/// Expressions that end only at the limit of their steps.
+const ENDLESS: [&str; 2] = ["($f := function() { $f() }; $f())", "$reduce([1..100000], function($a, $b) { $a + $b })"];
 /// States entered by one execution.
 const TRANSITIONS: u32 = 10;
 const ROUNDS: u32 = 100_000;
@@ -51,6 +81,7 @@ impl HistorySink for Forget {
 
 fn main() {
     let definition = Arc::new(Definition::parse(FLOW).expect("the flow is valid"));
+    let jsonata = Arc::new(Definition::parse(JSONATA).expect("the flow is valid"));
     let input = json!({
         "orderId": "01JD8X5Z3V6Q", "total": 4590, "currency": "BRL", "channel": "web",
         "customer": { "name": "Ana Souza", "email": "ana@example.com", "address": { "street": "Rua A", "number": 10, "city": "Recife" } },
@@ -64,6 +95,18 @@ fn main() {
         measure("without history", &definition, &input, &mut NoHistory);
     }
     measure("with history", &definition, &input, &mut Forget(0));
+    measure("JSONata", &jsonata, &input, &mut NoHistory);
+    for text in ENDLESS {
+        let output = format!("{{% {text} %}}");
+        let flow = json!({ "QueryLanguage": "JSONata", "StartAt": "A",
+            "States": { "A": { "Type": "Pass", "Output": output, "End": true } } });
+        let definition = Arc::new(Definition::parse(&flow.to_string()).expect("the flow is valid"));
+        let started = Instant::now();
+        let mut machine = Machine::new(definition, ExecutionInfo::default());
+        let moment = Moment { now_ms: 0, task_token: &|task| task.to_string() };
+        machine.apply(Event::Started { input: Value::Null }, &moment, &mut Vec::new(), &mut NoHistory);
+        println!("{text}: {:?}", started.elapsed());
+    }
 }
 
 fn measure(name: &str, definition: &Arc<Definition>, input: &Value, history: &mut dyn HistorySink) {

@@ -247,3 +247,17 @@ mod fuzz {
         }
     }
 }
+
+/// The short way and the long way find the same.
+#[test]
+fn plain_paths() {
+    let value = json!({ "a": { "b": [1], "c": [], "d": { "e": 1.5 }, "f": [{ "g": 1 }], "n": null, "big": 9007199254740993i64 } });
+    for path in ["a", "a.b", "a.c", "a.d.e", "a.f.g", "a.f", "a.n", "a.n.x", "a.x.y", "a.big", "x"] {
+        let find = |text: &str| {
+            let bindings = json!({ "v": value });
+            evaluate(text, None, &bindings, Scope::DEPTH).map_err(|e| e.code)
+        };
+        let (short, long) = (find(&format!("$v.{path}")), find(&format!("($v).{path}")));
+        assert_eq!(short, long, "{path}");
+    }
+}
