@@ -31,6 +31,9 @@ pub(crate) fn definition(text: &str) -> Result<Definition, Vec<Diagnostic>> {
         return Err(vec![Diagnostic::error("", "NOT_AN_OBJECT", "a definition is a JSON object")]);
     };
     let built = parser.top(map);
+    if let Some(definition) = &built {
+        parser.out.extend(crate::validate::shadowed_variables(&definition.scopes));
+    }
     let fatal = parser.out.iter().any(|d| d.severity == Severity::Error);
     match built {
         Some(mut definition) if !fatal => {

@@ -67,7 +67,8 @@ pub(crate) fn unset_variables(scopes: &[Scope]) -> Vec<Diagnostic> {
     found
 }
 
-fn assigns(state: &State) -> Vec<&Template> {
+/// What a state assigns, in every case.
+pub(crate) fn assigns(state: &State) -> Vec<&Template> {
     let rules = match &state.kind {
         Kind::Choice(choice) => choice.rules.as_slice(),
         _ => &[],

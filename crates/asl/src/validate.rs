@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::definition::{Kind, Scope, State};
 use crate::diagnostic::{Diagnostic, child};
 use crate::resource::{self, Pattern};
+use crate::template::Template;
 
 /// The states that transitions can reach from `start`, itself included.
 pub(crate) fn reachable(states: &[State], start: usize) -> BTreeSet<usize> {
@@ -15,6 +16,42 @@ pub(crate) fn reachable(states: &[State], start: usize) -> BTreeSet<usize> {
         open.extend(followers.into_iter().filter(|next| reached.insert(*next)));
     }
     reached
+}
+
+/// Reports variables that a branch or item processor sets although a scope around it sets one of that name
+/// ("Variable scope" in AWS's guide).
+pub(crate) fn shadowed_variables(scopes: &[Scope]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    // Depth is bounded where scopes are parsed.
+    shadowed(scopes, 0, &BTreeSet::new(), &mut found);
+    found
+}
+
+fn shadowed(scopes: &[Scope], scope: usize, outer: &BTreeSet<&str>, found: &mut Vec<Diagnostic>) {
+    let Some(states) = scopes.get(scope).map(|scope| &scope.states) else { return };
+    let mut visible = outer.clone();
+    for state in states {
+        for name in crate::reads::assigns(state).into_iter().flat_map(Template::names) {
+            if outer.contains(name) {
+                let message = format!(
+                    "a scope around this one sets `{name}` too; names are unique in a scope and all inside, so rename one"
+                );
+                // A recording shows that AWS takes one such flow, so it is no error.
+                found.push(Diagnostic::warning(state.pointer.as_str(), "SHADOWED_VARIABLE", message));
+            }
+            visible.insert(name);
+        }
+    }
+    for state in states {
+        let inner: &[usize] = match &state.kind {
+            Kind::Parallel(parallel) => &parallel.branches,
+            Kind::Map(map) => std::slice::from_ref(&map.processor),
+            _ => &[],
+        };
+        for scope in inner {
+            shadowed(scopes, *scope, &visible, found);
+        }
+    }
 }
 
 /// What an Express state machine cannot run, in AWS's words.

@@ -339,11 +339,11 @@ fn variables() {
         &flow(
             r#""A": {"Type": "Pass", "Assign": {"x": 1, "y": 2}, "Next": "B"},
             "B": {"Type": "Parallel", "Next": "D", "Branches": [
-                {"StartAt": "E", "States": {"E": {"Type": "Pass", "Assign": {"x": 9}, "Next": "F"},
-                    "F": {"Type": "Pass", "Output": "{% [$x, $y] %}", "End": true}}}]},
-            "D": {"Type": "Pass", "Output": "{% [$states.input[0], $x] %}", "End": true}"#,
+                {"StartAt": "E", "States": {"E": {"Type": "Pass", "Assign": {"z": 9}, "Next": "F"},
+                    "F": {"Type": "Pass", "Output": "{% [$x, $z] %}", "End": true}}}]},
+            "D": {"Type": "Pass", "Output": "{% [$states.input[0], $y, $exists($z)] %}", "End": true}"#,
         ),
-        "start {} -> succeeded [9,2,1]",
+        "start {} -> succeeded [1,9,2,false]",
     );
     check(
         "a catcher's own",

@@ -168,6 +168,61 @@ fn warnings() {
     );
 }
 
+#[test]
+fn jsonata() {
+    let flow = |states: &str| format!(r#"{{"QueryLanguage": "JSONata", "StartAt": "S", "States": {{{states}}}}}"#);
+    let one = |fields: &str| flow(&format!(r#""S": {{{fields}, "End": true}}"#));
+    check(
+        &one(r#""Type": "Pass", "QueryLanguage": "JSONPath""#),
+        "BAD_QUERY_LANGUAGE /States/S/QueryLanguage",
+        "JSONPath",
+    );
+    check(
+        &one(r#""Type": "Pass", "InputPath": "$.a""#),
+        "WRONG_QUERY_LANGUAGE /States/S/InputPath",
+        "belongs to JSONPath",
+    );
+    check(&one(r#""Type": "Pass", "Parameters": {}"#), "WRONG_QUERY_LANGUAGE /States/S/Parameters", "");
+    check(&one(r#""Type": "Pass", "Output": {"a": ["{% 1 + %}"]}"#), "BAD_EXPRESSION /States/S/Output/a/0", "S0207");
+    check(&one(r#""Type": "Pass", "Output": "{% 1""#), "BAD_EXPRESSION /States/S/Output", "does not end");
+    check(&one(r#""Type": "Pass", "Output": "x{% 1 %}""#), "BAD_EXPRESSION /States/S/Output", "must begin");
+    check(&one(r#""Type": "Pass", "Output": "{% $eval('1') %}""#), "BAD_EXPRESSION /States/S/Output", "$eval");
+    check(&one(r#""Type": "Pass", "Output": "{% ($states := 1) %}""#), "BAD_EXPRESSION /States/S/Output", "reserved");
+    check(
+        &one(r#""Type": "Pass", "Assign": {"states": 1, "a-b": 2}"#),
+        "BAD_NAME /States/S/Assign/states\nBAD_NAME /States/S/Assign/a-b",
+        "",
+    );
+    check(&one(r#""Type": "Pass", "Output": "{% $lost %}""#), "~UNSET_VARIABLE /States/S", "`lost`");
+    check(
+        &one(r#""Type": "Wait", "SecondsPath": "$.a""#),
+        "WRONG_QUERY_LANGUAGE /States/S/SecondsPath\nMISSING_FIELD /States/S",
+        "",
+    );
+    check(&one(r#""Type": "Wait", "Seconds": "5""#), "WRONG_TYPE /States/S/Seconds", "");
+    check(
+        &flow(
+            r#""S": {"Type": "Choice", "Default": "E", "Choices": [{"Variable": "$.a", "IsNull": true, "Next": "E"}]}, "E": {"Type": "Succeed"}"#,
+        ),
+        "UNKNOWN_FIELD /States/S/Choices/0/Variable\nUNKNOWN_FIELD /States/S/Choices/0/IsNull\nMISSING_FIELD /States/S/Choices/0",
+        "`Condition` is missing",
+    );
+    check(
+        &flow(
+            r#""S": {"Type": "Pass", "Assign": {"x": 1}, "Next": "P"}, "P": {"Type": "Parallel", "End": true, "Branches": [
+            {"StartAt": "A", "States": {"A": {"Type": "Pass", "Assign": {"x": 2}, "End": true}}}]}"#,
+        ),
+        "~SHADOWED_VARIABLE /States/P/Branches/0/States/A",
+        "rename",
+    );
+    let task = r#""Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f""#;
+    check(
+        &one(&format!(r#"{task}, "Catch": [{{"ErrorEquals": ["E"], "ResultPath": "$.e", "Next": "S"}}]"#)),
+        "WRONG_QUERY_LANGUAGE /States/S/Catch/0/ResultPath",
+        "",
+    );
+}
+
 /// Express state machines refuse what they cannot wait for.
 #[test]
 fn express() {
