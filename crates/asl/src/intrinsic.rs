@@ -129,7 +129,9 @@ impl Parser<'_> {
     fn argument(&mut self, depth: usize) -> Result<Argument, Syntax> {
         self.space();
         if let Some(body) = self.rest.strip_prefix('\'') {
-            let (text, rest) = string(body).ok_or_else(|| self.unexpected("close the string with `'`"))?;
+            let (text, rest) = string(body).ok_or_else(|| {
+                self.unexpected("close the string with `'`, and escape only `'`, `{`, `}` and `\\` in it")
+            })?;
             self.rest = rest;
             return Ok(Argument::Literal(Value::String(text)));
         }
@@ -166,10 +168,12 @@ fn string(body: &str) -> Option<(String, &str)> {
             '\'' => return Some((out, body.get(at + 1..)?)),
             '\\' => match chars.next()? {
                 (_, '\'') => out.push('\''),
-                (_, other) => {
+                (_, other @ ('{' | '}' | '\\')) => {
                     out.push('\\');
                     out.push(other);
                 }
+                // AWS refuses all other escapes.
+                _ => return None,
             },
             c => out.push(c),
         }

@@ -221,7 +221,7 @@ impl Parser {
             Some(Some("JSONPath")) => {
                 if self.usual_language == QueryLanguage::Jsonata {
                     let message = "a flow in JSONata has no states in JSONPath; name JSONata for single states instead";
-                    self.error(&at, "BAD_QUERY_LANGUAGE", message);
+                    self.error(pointer, "BAD_QUERY_LANGUAGE", message);
                 }
                 QueryLanguage::JsonPath
             }

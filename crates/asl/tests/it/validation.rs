@@ -172,11 +172,7 @@ fn warnings() {
 fn jsonata() {
     let flow = |states: &str| format!(r#"{{"QueryLanguage": "JSONata", "StartAt": "S", "States": {{{states}}}}}"#);
     let one = |fields: &str| flow(&format!(r#""S": {{{fields}, "End": true}}"#));
-    check(
-        &one(r#""Type": "Pass", "QueryLanguage": "JSONPath""#),
-        "BAD_QUERY_LANGUAGE /States/S/QueryLanguage",
-        "JSONPath",
-    );
+    check(&one(r#""Type": "Pass", "QueryLanguage": "JSONPath""#), "BAD_QUERY_LANGUAGE /States/S", "JSONPath");
     check(
         &one(r#""Type": "Pass", "InputPath": "$.a""#),
         "WRONG_QUERY_LANGUAGE /States/S/InputPath",
