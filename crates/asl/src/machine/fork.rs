@@ -97,14 +97,15 @@ impl<'a> Run<'a> {
         })?;
         let length = items.len();
         self.note(thread, "MapStateStarted", || Details::MapStarted { length });
-        self.begin_items(slot, thread, state, map, items)
+        self.begin_items(slot, thread, state, map, items, None)
     }
 
-    pub(super) fn start_map_run(&mut self, thread: &mut Thread, map: &MapState) {
+    /// Notes that a distributed Map's run starts; gives its ARN.
+    pub(super) fn start_map_run(&mut self, thread: &mut Thread, map: &MapState) -> String {
         let machine = &self.machine;
         let arn = map_run_arn(&machine.info.state_machine_id, map, machine.info.seed, machine.last_event);
         self.note(thread, "MapRunStarted", || Details::MapRunStarted { arn: arn.clone() });
-        thread.map_run = Some(arn);
+        arn
     }
 
     /// Forks a thread for each item, or for each batch of them.
@@ -115,6 +116,7 @@ impl<'a> Run<'a> {
         state: &'a State,
         map: &'a MapState,
         items: Vec<Value>,
+        run: Option<String>,
     ) -> Result<Step, Failure> {
         let items = match &map.batcher {
             None => items,
@@ -127,9 +129,10 @@ impl<'a> Run<'a> {
             let tolerated = if map.distributed { tolerated(map, length, &env)? } else { 0 };
             Ok::<_, Failure>((concurrency(map, &env)?, tolerated))
         })?;
-        if map.distributed && map.reader.is_none() {
-            self.start_map_run(thread, map);
-        }
+        let run = match run {
+            None if map.distributed => Some(self.start_map_run(thread, map)),
+            run => run,
+        };
         let most = if map.distributed { DISTRIBUTED_CONCURRENCY } else { limits::INLINE_CONCURRENCY };
         let limit = match usize::try_from(wanted) {
             Ok(0) | Err(_) => most,
@@ -145,7 +148,7 @@ impl<'a> Run<'a> {
             last_done: thread.last_event,
             failed: 0,
             tolerated,
-            map_run: thread.map_run.take(),
+            map_run: run,
             ended: BTreeMap::new(),
             unsuccessful: Vec::new(),
         };

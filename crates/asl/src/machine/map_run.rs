@@ -33,10 +33,10 @@ impl<'a> Run<'a> {
         let arguments = self.with_environment(thread, state, None, |env| arguments(state, reader, env))?;
         self.note(thread, "MapStateStarted", || Details::MapStarted { length: 0 });
         let Kind::Map(map) = &state.kind else { return Ok(Step::Blocked) };
-        self.start_map_run(thread, map);
+        let run = self.start_map_run(thread, map);
         let work = Work::ReadItems(Box::new(reader.config.clone()));
         let start = self.ask(slot, thread, state, Arc::clone(&reader.resource), arguments, work);
-        thread.phase = Phase::Asked(Box::new(Asked { start, output: None }));
+        thread.phase = Phase::Asked(Box::new(Asked { start, output: None, map_run: Some(run) }));
         Ok(Step::Blocked)
     }
 
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
         let key = files.first().map(|file| file.key.clone()).unwrap_or_default();
         let output = json!({ "MapRunArn": arn, "ResultWriterDetails": { "Bucket": bucket, "Key": key } });
         let start = self.ask(slot, thread, state, Arc::clone(resource), arguments, Work::WriteResults(files));
-        thread.phase = Phase::Asked(Box::new(Asked { start, output: Some(output) }));
+        thread.phase = Phase::Asked(Box::new(Asked { start, output: Some(output), map_run: None }));
         Ok(None)
     }
 
@@ -186,7 +186,9 @@ impl<'a> Run<'a> {
         let state = self.definition.state(thread.scope, thread.state)?;
         let Kind::Map(map) = &state.kind else { return None };
         let step = match (answer, asked.output) {
-            (Answer::Done(Value::Array(items)), None) => self.begin_read_items(slot, &mut thread, state, map, items),
+            (Answer::Done(Value::Array(items)), None) => {
+                self.begin_read_items(slot, &mut thread, state, map, items, asked.map_run)
+            }
             (Answer::Done(_), None) => {
                 let cause = "Attempting to map over non-iterable node.".to_owned();
                 Err(Failure::of(ITEM_READER_FAILED, cause))
@@ -212,6 +214,7 @@ impl<'a> Run<'a> {
         state: &'a State,
         map: &'a MapState,
         mut items: Vec<Value>,
+        run: Option<String>,
     ) -> Result<Step, Failure> {
         let most = self.with_environment(thread, state, None, |env| {
             let input = select(&state.input_path, env)?;
@@ -221,7 +224,7 @@ impl<'a> Run<'a> {
         if let Some(most) = most.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0) {
             items.truncate(most);
         }
-        self.begin_items(slot, thread, state, map, items)
+        self.begin_items(slot, thread, state, map, items, run)
     }
 
     /// The run of a distributed Map has failed as a whole.

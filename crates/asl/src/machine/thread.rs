@@ -46,8 +46,6 @@ pub(super) struct Thread {
     pub(super) resume: Option<Box<Resume>>,
     /// The state has used up its input.
     pub(super) spoiled: bool,
-    /// The ARN of the map run that is about to start.
-    pub(super) map_run: Option<String>,
     /// Events that a silent thread would have had.
     pub(super) steps: u64,
 }
@@ -70,6 +68,8 @@ pub(super) struct Asked {
     pub(super) start: TaskStart,
     /// The Map's output, once its results are written.
     pub(super) output: Option<Value>,
+    /// The ARN of the run whose items are being read.
+    pub(super) map_run: Option<String>,
 }
 
 /// An attempt of a task.
@@ -141,7 +141,6 @@ impl Thread {
             silent: false,
             resume: None,
             spoiled: false,
-            map_run: None,
             steps: 0,
         }
     }
