@@ -12,6 +12,7 @@ use crate::express::ExpressRun;
 use crate::machines::{MachineError, MachineUpdate, NewMachine, Revision, StateMachine, Version};
 use crate::starts::{Filter, Place, StartError, Started, Summary, Target};
 use crate::tables::STATE_MACHINES;
+use crate::trial::{Trial, Tried};
 use crate::versions::Alias;
 use crate::{Config, Runtime};
 
@@ -297,6 +298,11 @@ impl Runtime {
     /// The token is not one of this store, nobody waits for the task, or the store failed.
     pub async fn report(&self, token: &str, report: Report) -> Result<(), ReportError> {
         self.core.report(token, report).await
+    }
+
+    /// Tries a state on its own. What its functions change takes effect; nothing is journalled.
+    pub async fn try_state(&self, trial: Trial) -> Tried {
+        self.core.try_state(trial).await
     }
 
     /// Makes an activity; to make it again is no error.

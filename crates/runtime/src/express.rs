@@ -197,7 +197,7 @@ impl Core {
     }
 
     /// Calls a function and commits what it changes; calls it anew when that conflicts with another writer.
-    async fn call_and_commit(&self, id: i64, name: &str, start: &TaskStart) -> Result<Json, Failure> {
+    pub(crate) async fn call_and_commit(&self, id: i64, name: &str, start: &TaskStart) -> Result<Json, Failure> {
         for _ in 0..MAX_CONFLICTS {
             let call = self.call_of(id, name, start)?;
             let TaskAnswer { output, changes } = run_call(&*self.store, call).await?;

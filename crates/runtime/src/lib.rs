@@ -26,6 +26,7 @@ mod starts;
 mod tables;
 mod task;
 mod token;
+mod trial;
 mod versions;
 
 use std::collections::HashMap;
@@ -54,6 +55,7 @@ pub use starts::{Filter, Place, StartError, Started, Summary, Target};
 pub use tables::{EXECUTIONS, FLOWS, JOURNAL, tables};
 pub use task::{Failure, QueueHandler, Received, TaskAnswer, TaskCall, TaskHandler};
 pub use token::Tokens;
+pub use trial::{Answer, Trial, Tried};
 pub use versions::{Alias, MAX_ALIASES};
 
 use crate::core::{Core, Resting};

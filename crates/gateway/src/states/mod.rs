@@ -11,6 +11,7 @@ mod fault;
 mod findings;
 mod history;
 mod input;
+mod inspection;
 mod machines;
 mod name;
 mod paging;
@@ -19,6 +20,7 @@ mod references;
 mod settings;
 mod tags;
 mod tasks;
+mod trial;
 mod versions;
 
 use std::sync::Arc;
@@ -125,6 +127,7 @@ async fn dispatch(operation: &str, call: &Call<'_>) -> Result<Value, Fault> {
         "RedriveExecution" => executions::redrive(call).await,
         "ListExecutions" => executions::list(call).await,
         "GetExecutionHistory" => history::get(call).await,
+        "TestState" => trial::test(call).await,
         "SendTaskSuccess" => tasks::succeed(call).await,
         "SendTaskFailure" => tasks::fail(call).await,
         "SendTaskHeartbeat" => tasks::beat(call).await,

@@ -212,6 +212,27 @@ async fn calls_are_answered_as_on_aws() {
             "ConflictException",
             json!("The current"),
         ),
+        (
+            "TestState",
+            json!({"definition": "{\"Type\":\"Pass\",\"Parameters\":{\"b.$\":\"$.a\"},\"Next\":\"N\"}", "input": "{\"a\":1}",
+                "inspectionLevel": "DEBUG"}),
+            "",
+            json!({"status": "SUCCEEDED", "output": "{\"b\":1}", "nextState": "N", "inspectionData": {"input": "{\"a\":1}",
+                "afterInputPath": "{\"a\":1}", "afterParameters": "{\"b\":1}", "afterResultSelector": "{\"b\":1}",
+                "afterResultPath": "{\"b\":1}"}}),
+        ),
+        (
+            "TestState",
+            json!({"definition": "{\"Type\":\"Fail\",\"Error\":\"E\",\"Cause\":\"C\"}"}),
+            "",
+            json!({"status": "FAILED", "error": "E", "cause": "C"}),
+        ),
+        (
+            "TestState",
+            json!({"definition": "{\"Type\":\"Succeed\"}", "mock": {"result": "{}"}}),
+            "ValidationException",
+            json!("State type 'Succeed' is not supported when a mock is specified"),
+        ),
         ("ListMapRuns", json!({"executionArn": run}), "UnknownOperationException", json!("")),
     ];
     for (target, params, error, wanted) in cases {
