@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use asl::TaskStart;
+use asl::{TaskStart, Work};
 use asl::resource::{Kind, Pattern};
 use serde_json::{Value, json};
 use store::message::Message;
@@ -19,6 +19,8 @@ pub(crate) enum Call {
     /// A message to a queue.
     Send { queue: String, group: Option<String>, body: Value, delay_ms: i64 },
 }
+
+const NO_OBJECTS: &str = "reading items from objects and writing results to them is not available in this version";
 
 /// What may be written, for messages.
 pub(crate) const SUPPORTED: &str = "use the ARN of a function or an activity, arn:aws:states:::lambda:invoke or \
@@ -69,6 +71,12 @@ impl Core {
         let missing = |field: &str| {
             Failure::new("States.Runtime", format!("`{}` needs `{field}` in its arguments", start.resource.raw))
         };
+        // The item readers and result writers of distributed Maps need an object store, which comes later.
+        match start.work {
+            Work::Call => {}
+            Work::ReadItems(_) => return Err(Failure::new("States.ItemReaderFailed", NO_OBJECTS)),
+            Work::WriteResults(_) => return Err(Failure::new("States.ResultWriterFailed", NO_OBJECTS)),
+        }
         match &start.resource.kind {
             Kind::Function { name } => self.function(name, execution, start, start.arguments.clone(), false),
             Kind::Activity { name } => {
