@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use asl::{TaskStart, Work};
 use asl::resource::{Kind, Pattern};
+use asl::{TaskStart, Work};
 use serde_json::{Value, json};
 use store::message::Message;
 use store::{Batch, clock};
