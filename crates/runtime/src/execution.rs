@@ -5,6 +5,9 @@
 //! Invariant: the machine equals the replay of the journal plus the records of the [`Draft`]. When a commit conflicts, the
 //! draft is taken back and the machine replayed.
 
+mod commit;
+mod tasks;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -18,31 +21,24 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use store::message::{MESSAGES, Message};
-use store::{Batch, BoxError, CommitError, Key, MAX_BATCH_OPS, Receipt, Row, Store, Value, clock};
+use store::{Batch, BoxError, CommitError, Key, MAX_BATCH_OPS, Receipt, Row, clock};
 use tokio::sync::{Notify, oneshot};
 
 use crate::core::Core;
 use crate::dispatch::{TIMERS, Timer};
 use crate::flow::Flow;
 use crate::journal::{self, Record};
-use crate::resource::Call;
 use crate::tables::{EXECUTIONS, JOURNAL};
-use crate::task::{Failure, TaskAnswer, caught};
+use crate::task::{Failure, TaskAnswer};
 
-/// A segment of the journal that is not durable yet is extended up to this size instead of beginning another.
-const MAX_SEGMENT_BYTES: usize = 16 << 10;
+pub(crate) use tasks::{MAX_CONFLICTS, failed, run_call};
+
 /// No record of a result is larger than this; the limit of a payload, 262,144 bytes, is the machine's to judge.
 const MAX_RECORD_BYTES: usize = 1 << 20;
 /// A draft is committed once its records are larger than this.
 const MAX_DRAFT_BYTES: usize = 1 << 20;
-/// How long a function may take if its state has no shorter timeout: as long as a Lambda function.
-const TASK_LIMIT: Duration = Duration::from_secs(900);
-/// How long to wait before the store is tried again.
-const STORE_PAUSE: Duration = Duration::from_millis(100);
 /// The most arrivals taken in before the next commit.
 const MAX_ARRIVALS: usize = 32;
-/// How often a function is called anew because its changes conflicted with another writer's.
-pub(crate) const MAX_CONFLICTS: u32 = 20;
 /// How long an execution or the store is left alone before the next attempt.
 const PAUSE_MS: i64 = 1_000;
 /// The node in `owner`; there is one as long as the store is embedded.
@@ -584,195 +580,6 @@ impl Core {
         }
     }
 
-    /// Calls the functions that the machine has asked for.
-    async fn start_tasks(&self, work: &mut Work) -> Result<(), Stuck> {
-        if work.starts.is_empty() {
-            return Ok(());
-        }
-        let starts = std::mem::take(&mut work.starts);
-        let call_of = |start: TaskStart| (self.call_of(work.live.id, &work.live.key(), &start), start);
-        let calls: Vec<(Result<Call, Failure>, TaskStart)> = starts.into_iter().map(call_of).collect();
-        if calls.iter().any(|(call, _)| call.as_ref().is_ok_and(Call::reaches_out)) {
-            work.starts = calls.iter().map(|(_, start)| start.clone()).collect();
-            self.commit_draft(work).await?;
-            work.starts.clear();
-        }
-        for (call, start) in calls {
-            self.launch(work, start, call, 0);
-        }
-        Ok(())
-    }
-
-    fn launch(&self, work: &mut Work, start: TaskStart, call: Result<Call, Failure>, tries: u32) {
-        let (abort, registration) = AbortHandle::new_pair();
-        work.aborts.insert(start.task, abort);
-        let store = self.store.clone();
-        let future: Pin<Box<dyn Future<Output = Finished> + Send>> = Box::pin(async move {
-            let result = match call {
-                Ok(call) => run_call(&*store, call).await,
-                Err(failure) => Err(failure),
-            };
-            (start, tries, result)
-        });
-        work.running.push(Abortable::new(future, registration));
-    }
-
-    /// Applies the result of a task and commits its changes with it.
-    async fn finish_task(
-        &self,
-        work: &mut Work,
-        start: TaskStart,
-        tries: u32,
-        result: Result<TaskAnswer, Failure>,
-    ) -> Result<(), Stuck> {
-        work.aborts.remove(&start.task);
-        let wanted = if start.wait_for_token || is_fetched(&start) {
-            !work.live.submitted.contains(&start.task)
-        } else {
-            work.live.machine.is_pending(start.task)
-        };
-        if !wanted {
-            // Nobody waits for it any more: then its changes must not happen either.
-            return Ok(());
-        }
-        let (event, changes) = match result {
-            Err(failure) => (Some(failed(&start, failure)), Batch::new()),
-            // A worker fetches it; only then something has happened.
-            Ok(answer) if is_fetched(&start) => (None, answer.changes),
-            Ok(answer) if start.wait_for_token => {
-                (Some(Event::TaskSubmitted { task: start.task, output: answer.output }), answer.changes)
-            }
-            Ok(answer) => (Some(Event::TaskSucceeded { task: start.task, output: answer.output }), answer.changes),
-        };
-        if changes.is_empty() {
-            event.map(|event| self.apply(work, event));
-            if work.draft.records.len() > MAX_DRAFT_BYTES {
-                self.commit_draft(work).await?;
-            }
-            return Ok(());
-        }
-        if changes.len() + work.draft.done.len() + 2 > MAX_BATCH_OPS {
-            // No room for the messages that are done with: they and their records go first. The task counts as not yet
-            // begun, so that a crash in between repeats it.
-            work.starts.push(start.clone());
-            self.commit_draft(work).await?;
-            work.starts.retain(|other| other.task != start.task);
-        }
-        let draft = work.draft.clone();
-        event.map(|event| self.apply(work, event));
-        let error = match self.try_commit(work, &changes).await {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        if matches!(&error, CommitError::Conflict { table, .. } if *table == EXECUTIONS.name) {
-            return Err(Stuck::Exists);
-        }
-        let set: Vec<(TimerId, i64)> = draft.timers.iter().map(|(timer, message)| (*timer, message.id)).collect();
-        let records = draft.records.clone();
-        work.draft = draft;
-        work.starts.clear();
-        work.cancelled.clear();
-        work.live.stopped_at = None;
-        self.replay(&mut work.live, &records).await?;
-        work.live.timers.extend(set);
-        let failure = match error {
-            CommitError::Invalid(problem) => Failure::new("States.Runtime", problem),
-            _ if tries >= MAX_CONFLICTS => {
-                Failure::new("StoreConflict", "its changes conflicted with other writers every time")
-            }
-            _ => {
-                let call = self.call_of(work.live.id, &work.live.key(), &start);
-                self.launch(work, start, call, tries + 1);
-                return Ok(());
-            }
-        };
-        self.apply(work, failed(&start, failure));
-        Ok(())
-    }
-
-    /// Commits the changes of a task with the draft, or as much of the draft as fits one batch: its records always, so
-    /// that no change is without its record; messages to delete and timers to set may follow. Waits while the store is
-    /// unavailable.
-    ///
-    /// # Errors
-    /// A conflict, or changes that break a limit; the draft is as it was.
-    async fn try_commit(&self, work: &mut Work, changes: &Batch) -> Result<(), CommitError> {
-        loop {
-            let live = &work.live;
-            let mut batch = changes.clone();
-            // The message that started the execution is the first: it goes with the first record.
-            let room = MAX_BATCH_OPS.saturating_sub(changes.len() + 2);
-            let done = work.draft.done.len().min(room);
-            let timers = work.draft.timers.len().min(room - done);
-            for message in work.draft.done.iter().take(done) {
-                batch.delete(&MESSAGES, *message);
-            }
-            let mut records = work.draft.records.clone();
-            for (timer, message) in work.draft.timers.iter().take(timers) {
-                journal::write(&Record::Timer { timer: *timer, message: message.id }, &mut records);
-                batch.send(message.clone());
-            }
-            let (segment, text) = match &live.tail {
-                _ if records.is_empty() => (live.segments - 1, None),
-                Some((receipt, tail)) if tail.len() + records.len() <= MAX_SEGMENT_BYTES && !receipt.is_durable() => {
-                    (live.segments - 1, Some(format!("{tail}{records}")))
-                }
-                _ => (live.segments, Some(records)),
-            };
-            let first = live.row.is_none();
-            if let Some(text) = &text {
-                batch.put(Row::new(&JOURNAL, (live.id, segment), vec![Value::from(text.as_str())]));
-            }
-            let rest = done < work.draft.done.len() || timers < work.draft.timers.len();
-            let row = execution_row(live, segment + 1, rest || work.is_busy());
-            if first {
-                // A start that is delivered twice must not begin anew.
-                batch.insert(row.clone());
-            } else if live.row.as_ref() != Some(&row) {
-                batch.put(row.clone());
-            }
-            match self.store.commit(batch).await {
-                Ok(receipt) => {
-                    for reply in work.replies.drain(..) {
-                        // An error means that nobody waits any more.
-                        let _ = reply.send(Heard::Changed(receipt.clone()));
-                    }
-                    if let Some(text) = text {
-                        work.live.tail = Some((receipt, text));
-                    }
-                    work.live.segments = segment + 1;
-                    work.live.row = Some(row);
-                    work.draft.records.clear();
-                    work.draft.done.drain(..done);
-                    work.draft.timers.drain(..timers);
-                    if work.draft.done.is_empty() {
-                        work.mailbox.taken.lock().clear();
-                    }
-                    return Ok(());
-                }
-                Err(CommitError::Unavailable(e)) => {
-                    tracing::debug!(execution = work.live.id, error = %e, "waiting for the store");
-                    tokio::time::sleep(STORE_PAUSE).await;
-                }
-                Err(e) => return Err(e),
-            }
-        }
-    }
-
-    /// Commits the draft, if there is anything in it or the execution's row is not as it should be.
-    ///
-    /// # Errors
-    /// It was refused: then the machine is ahead of its journal and must be given up.
-    async fn commit_draft(&self, work: &mut Work) -> Result<(), Stuck> {
-        loop {
-            let owned = work.live.row.as_ref().is_some_and(|row| row.int("owner").is_some());
-            if work.draft.is_empty() && owned == work.is_busy() {
-                return Ok(());
-            }
-            self.try_commit(work, &Batch::new()).await?;
-        }
-    }
-
     /// What arrives for an execution that has ended, or that never was, is done with.
     async fn discard(&self, id: i64, mailbox: &Mailbox) -> Result<(), Stuck> {
         loop {
@@ -807,42 +614,6 @@ impl Core {
             .await;
         }
     }
-}
-
-/// Runs a call. What reaches out waits until everything applied so far is durable.
-pub(crate) async fn run_call(store: &dyn Store, call: Call) -> Result<TaskAnswer, Failure> {
-    if call.reaches_out() {
-        store.flush().await.map_err(|e| Failure::new("StoreUnavailable", e.to_string()))?;
-    }
-    match tokio::time::timeout(TASK_LIMIT, caught(call.run())).await {
-        Ok(result) => result,
-        Err(_) => Err(Failure::new("States.Timeout", format!("the function took longer than {TASK_LIMIT:?}"))),
-    }
-}
-
-/// Whether a worker fetches the task when it likes.
-fn is_fetched(start: &TaskStart) -> bool {
-    matches!(start.resource.kind, asl::resource::Kind::Activity { .. })
-}
-
-pub(crate) fn failed(start: &TaskStart, failure: Failure) -> Event {
-    Event::TaskFailed { task: start.task, error: Some(failure.error), cause: Some(failure.cause) }
-}
-
-fn execution_row(live: &Live, segments: i64, busy: bool) -> Row {
-    let status = status(live.machine.outcome());
-    let values: Vec<Value> = vec![
-        live.flow.id.into(),
-        live.name.as_str().into(),
-        status.into(),
-        live.started_at.into(),
-        live.stopped_at.into(),
-        segments.into(),
-        busy.then_some(NODE).into(),
-        Some(live.machine.info().redrive_count).filter(|count| *count > 0).map(i64::from).into(),
-        live.machine.info().redriven_ms.into(),
-    ];
-    Row::new(&EXECUTIONS, live.id, values)
 }
 
 /// The status of an execution in the words of the Step Functions API.
