@@ -240,11 +240,14 @@ impl Core {
             active.remove(&id);
             (std::mem::take(&mut *mailbox.arrivals.lock()), std::mem::take(&mut *mailbox.taken.lock()))
         };
-        let messages: Vec<i64> = taken.into_iter().chain(arrivals.iter().filter_map(|(_, message)| *message)).collect();
+        let mut messages: VecDeque<i64> =
+            taken.into_iter().chain(arrivals.iter().filter_map(|(_, message)| *message)).collect();
         if matches!(stuck, Stuck::Exists) {
-            return self.delete_messages(&messages).await;
+            // The first is the repeated start; the others are for the execution that there is.
+            self.delete_message(messages.pop_front()).await;
+        } else {
+            tracing::error!(execution = id, error = ?stuck, "an execution cannot go on; it is tried again");
         }
-        tracing::error!(execution = id, error = ?stuck, "an execution cannot go on; it is tried again");
         let at = clock::now_ms() + PAUSE_MS;
         {
             let mut queues = self.queues.lock();
@@ -261,17 +264,14 @@ impl Core {
         });
     }
 
-    async fn delete_messages(&self, messages: &[i64]) {
-        for some in messages.chunks(MAX_BATCH_OPS) {
-            self.commit_until_done(|| {
-                let mut batch = Batch::new();
-                for message in some {
-                    batch.delete(&MESSAGES, *message);
-                }
-                batch
-            })
-            .await;
-        }
+    async fn delete_message(&self, message: Option<i64>) {
+        let Some(message) = message else { return };
+        self.commit_until_done(|| {
+            let mut batch = Batch::new();
+            batch.delete(&MESSAGES, message);
+            batch
+        })
+        .await;
     }
 
     async fn work(self: &Arc<Core>, id: i64, mailbox: &Arc<Mailbox>) -> Result<(), Stuck> {

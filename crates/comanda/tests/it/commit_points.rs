@@ -1,5 +1,5 @@
-//! The order flow stops at every commit in turn, with each amount of undurable work surviving. After the restart the same
-//! customer and the same cook go on, and the books must be those of a run without a crash.
+//! The order flow stops at every commit in turn, with none, half or all of the undurable work surviving by turns. After
+//! the restart the same customer and the same cook go on, and the books must be those of a run without a crash.
 //!
 //! In one process: the application and the engine as the server puts them together, over a store that crashes.
 

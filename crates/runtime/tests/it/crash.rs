@@ -1,4 +1,5 @@
-//! A crash at every commit in turn, with each amount of applied work surviving: the end is always the same.
+//! A crash at every commit in turn, with none, half or all of the undurable work surviving by turns: the end is always
+//! the same.
 
 use std::sync::Arc;
 use std::time::Duration;
