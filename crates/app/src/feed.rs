@@ -211,4 +211,8 @@ impl Store for Observed {
     async fn flush(&self) -> Result<(), CommitError> {
         self.inner.flush().await
     }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Store>, ReadError> {
+        self.inner.snapshot().await
+    }
 }

@@ -57,4 +57,8 @@ impl Store for Relay {
     async fn flush(&self) -> Result<(), CommitError> {
         self.inner.flush().await
     }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Store>, ReadError> {
+        self.inner.snapshot().await
+    }
 }

@@ -81,8 +81,31 @@ pub async fn check_all(store: Arc<dyn Store>) {
     check_counters(&*store).await;
     check_limits(&*store).await;
     check_queries(&*store).await;
+    check_snapshots(&*store).await;
     check_writers(store.clone()).await;
     check_buyers(store).await;
+}
+
+async fn check_snapshots(store: &dyn Store) {
+    let row = order(7_001, "SEEN", None, 1);
+    store.commit(batch([Op::Insert(row.clone())])).await.unwrap().durable().await.unwrap();
+    let snapshot = store.snapshot().await.unwrap();
+    let mut change = Batch::new();
+    change.replace(&row, &row.with(&[("status", "CHANGED".into()), ("revision", 2.into())]), "revision");
+    change.insert(order(7_002, "SEEN", None, 2));
+    store.commit(change).await.unwrap().durable().await.unwrap();
+    assert_eq!(snapshot.get(&ORDERS, &7_001.into()).await.unwrap(), Some(row.clone()), "it never changes");
+    assert_eq!(snapshot.get(&ORDERS, &7_002.into()).await.unwrap(), None);
+    let seen = snapshot.query(Query::index(&ORDERS, "by_status", "SEEN")).await.unwrap();
+    assert_eq!(seen.rows, [row]);
+    let written = snapshot.commit(batch([Op::Insert(order(7_003, "SEEN", None, 3))])).await;
+    if let Ok(receipt) = written {
+        receipt.durable().await.unwrap();
+        assert_eq!(store.get(&ORDERS, &7_003.into()).await.unwrap(), None, "nothing is written through it");
+    }
+    let later = store.snapshot().await.unwrap();
+    assert_eq!(later.query(Query::index(&ORDERS, "by_status", "SEEN")).await.unwrap().rows.len(), 1);
+    assert!(later.get(&ORDERS, &7_002.into()).await.unwrap().is_some());
 }
 
 async fn check_conditions(store: &dyn Store) {

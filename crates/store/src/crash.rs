@@ -187,4 +187,9 @@ impl Store for CrashStore {
         let group = self.log.lock().await.len() as u64;
         Receipt::of_group(group, self.progress.clone()).durable().await
     }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Store>, ReadError> {
+        let durable = self.durable.lock().store.clone();
+        durable.snapshot().await
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
@@ -114,6 +115,10 @@ impl Store for MemoryStore {
 
     async fn flush(&self) -> Result<(), CommitError> {
         Ok(())
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Store>, ReadError> {
+        Ok(Arc::new(MemoryStore { tables: RwLock::new(self.tables.read().clone()) }))
     }
 }
 

@@ -36,6 +36,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`CommitError::Unavailable`] if the store can no longer make them durable.
     async fn flush(&self) -> Result<(), CommitError>;
+
+    /// The durable state of this instant, for reading only: each commit is in it as a whole or not at all, and later ones
+    /// never. While it is held the store keeps what it shows, so drop it soon.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] if the store cannot read.
+    async fn snapshot(&self) -> Result<Arc<dyn Store>, ReadError>;
 }
 
 /// Which rows to read: one partition of an index, a range within it, and where to go on.

@@ -14,6 +14,7 @@
 mod applied;
 mod ddl;
 mod reader;
+mod snapshot;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -32,6 +33,8 @@ use crate::port::Progress;
 use crate::{Batch, CommitError, Key, OpenError, Page, Query, ReadError, Receipt, Row, Schema, Store, Table};
 use applied::Applied;
 use reader::Readers;
+
+pub use snapshot::SqliteSnapshot;
 
 /// How long a commit waits for a writer that is behind before it is refused.
 const BEHIND_LIMIT: Duration = Duration::from_secs(5);
@@ -211,5 +214,9 @@ impl Store for SqliteStore {
     async fn flush(&self) -> Result<(), CommitError> {
         let group = self.shared.applied.lock().last_group();
         Receipt::of_group(group, self.shared.progress.clone()).durable().await
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Store>, ReadError> {
+        Ok(Arc::new(SqliteSnapshot::take(&self.shared.path)?))
     }
 }

@@ -46,24 +46,26 @@ impl Readers {
 
     pub(super) fn query(&self, query: &Query) -> Result<Page, ReadError> {
         let plan = Plan::new(query)?;
-        let (sql, parameters) = select(query, &plan);
-        let mut rows: Vec<Row> = self.with(|connection| {
-            let mut statement = connection.prepare_cached(&sql)?;
-            for (at, value) in parameters.iter().enumerate() {
-                bind(&mut statement, at + 1, value)?;
-            }
-            let mut rows = statement.raw_query();
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(read_row(query.table, row)?);
-            }
-            Ok(found)
-        })?;
-        let more = rows.len() > query.limit;
-        rows.truncate(query.limit);
-        let next = if more { rows.last().and_then(|row| plan.cursor(row)) } else { None };
-        Ok(Page { rows, next })
+        self.with(|connection| page(connection, query, &plan))
     }
+}
+
+/// The page of a query.
+pub(super) fn page(connection: &Connection, query: &Query, plan: &Plan<'_>) -> rusqlite::Result<Page> {
+    let (sql, parameters) = select(query, plan);
+    let mut statement = connection.prepare_cached(&sql)?;
+    for (at, value) in parameters.iter().enumerate() {
+        bind(&mut statement, at + 1, value)?;
+    }
+    let mut found = statement.raw_query();
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push(read_row(query.table, row)?);
+    }
+    let more = rows.len() > query.limit;
+    rows.truncate(query.limit);
+    let next = if more { rows.last().and_then(|row| plan.cursor(row)) } else { None };
+    Ok(Page { rows, next })
 }
 
 /// The row of that key.
