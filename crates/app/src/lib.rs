@@ -17,6 +17,7 @@ mod housekeeping;
 mod idempotency;
 mod instant;
 mod kitchen;
+pub mod ledger;
 mod mail;
 mod mailbox;
 mod orders;

@@ -14,11 +14,18 @@ static LAST: AtomicI64 = AtomicI64::new(0);
 /// A new identifier, greater than all before it in this process, and than those of a process whose clock was behind.
 #[must_use]
 pub fn next() -> i64 {
+    next_many(1)
+}
+
+/// The first of `count` new identifiers in a row, for things that are stored together.
+#[must_use]
+pub fn next_many(count: u32) -> i64 {
+    let more = i64::from(count.max(1)) - 1;
     let now = (crate::clock::now_ms() - EPOCH_MS).max(1) << COUNTER_BITS;
     let noise = i64::from((RandomState::new().hash_one(now) & 0xFFFF) as u16);
-    let advance = |last: i64| Some(if last >= now { last + 1 } else { now + noise });
-    match LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance) {
-        Ok(last) | Err(last) => advance(last).unwrap_or(now),
+    let first = |last: i64| if last >= now { last + 1 } else { now + noise };
+    match LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(first(last) + more)) {
+        Ok(last) | Err(last) => first(last),
     }
 }
 
@@ -83,6 +90,8 @@ mod tests {
             assert_eq!(decode(&encode(id).to_uppercase()), Some(id));
         }
         assert!(encode(1) < encode(2) && encode(31) < encode(32));
+        let first = next_many(1_000);
+        assert!(next() >= first + 1_000);
         assert_eq!(decode("zzzzzzzzzzzzz"), None);
         assert_eq!(decode("short"), None);
     }

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod delivery;
 pub(crate) mod issuer;
 pub(crate) mod key;
+pub(crate) mod ledger;
 pub(crate) mod mail;
 pub(crate) mod order;
 pub(crate) mod payment;
@@ -19,7 +20,7 @@ pub(crate) use order::Order;
 pub(crate) use payment::Payment;
 
 /// The version of the layout of all tables together.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// Every table of the application and of its simulators. The queue's and the runtime's own are not among them.
 #[must_use]
@@ -41,6 +42,9 @@ pub fn tables() -> Vec<&'static Table> {
         &simulator::INTENTS,
         &simulator::KEYS,
         &simulator::CALLED_OFF,
+        &ledger::ENTRIES,
+        &ledger::KEYS,
+        &ledger::PENDING,
         &bench::ORDERS,
         &bench::STOCK,
         &bench::PAYMENTS,
