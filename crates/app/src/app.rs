@@ -47,9 +47,15 @@ pub struct Ports {
 impl Ports {
     /// The embedded defaults: the payment simulator over the same store, and the mailbox.
     #[must_use]
-    pub fn embedded(store: Arc<dyn Store>, objects: Arc<dyn ObjectStore>, settings: &Settings) -> Ports {
+    pub fn embedded(
+        store: Arc<dyn Store>,
+        objects: Arc<dyn ObjectStore>,
+        secrets: &Secrets,
+        settings: &Settings,
+    ) -> Ports {
         let clock = store::clock::now_ms;
-        let simulator = Arc::new(Simulator::new(store.clone(), settings.simulator.clone(), clock));
+        let simulator = Simulator::new(store.clone(), settings.simulator.clone(), secrets.webhook_secret(), clock);
+        let simulator = Arc::new(simulator);
         Ports {
             store,
             objects,

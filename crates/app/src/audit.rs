@@ -216,9 +216,9 @@ impl App {
         let mut seen = 0;
         loop {
             let page = self.provider.books(cursor).await.map_err(unavailable)?;
-            let Some((intents, next)) = page else { return Ok(()) };
+            let Some(page) = page else { return Ok(()) };
             ledger.report.books_compared = true;
-            for intent in intents {
+            for intent in page.items {
                 ledger.count("provider-payments");
                 ledger.report.money.provider_captured += intent.captured;
                 ledger.report.money.provider_refunded += intent.refunded;
@@ -236,7 +236,7 @@ impl App {
                     }
                 }
             }
-            cursor = next;
+            cursor = page.next;
             if cursor.is_none() {
                 break;
             }
@@ -323,7 +323,9 @@ fn audit_payment(ledger: &mut Ledger, order: &Order, payment: &Payment) {
             format!("of {}, {} was taken and {} given back", payment.amount, payment.captured, payment.refunded);
         ledger.differ("taken-too-much", id.clone(), detail);
     }
-    let paid = payment.status == PaymentStatus::Confirmed && payment.captured == payment.amount;
+    // What was given back in part, or is disputed, was paid.
+    let paid =
+        payment.status.is_taken() && payment.status != PaymentStatus::Refunded && payment.captured == payment.amount;
     let over = match payment.status {
         PaymentStatus::Voided | PaymentStatus::Expired => true,
         PaymentStatus::Refunded => payment.refunded == payment.captured,

@@ -20,7 +20,7 @@ use crate::records::key::{IDEMPOTENCY_KEYS, RECEIVED_EVENTS, TICKERS, day};
 use crate::records::order::{self, ORDERS};
 use crate::records::payment::PAYMENTS;
 use crate::records::{Order, Payment};
-use crate::settle::{AUTHORISE, LatePayment, step_key};
+use crate::settle::LatePayment;
 
 /// The beats; the body is a [`Beat`].
 pub(crate) const TICKER_QUEUE: &str = "tickers";
@@ -168,7 +168,7 @@ impl App {
     async fn poll_payment(&self, payment: &Payment) -> Result<bool, StoreError> {
         let found = match payment.intent() {
             Some(intent) => self.provider.retrieve(intent).await.map(Some),
-            None => self.provider.find(&step_key(payment, AUTHORISE)).await,
+            None => self.provider.find(&payment.authorise_request()).await,
         };
         match found {
             Ok(Some(found)) if found.status == IntentStatus::Pending && payment.is_written_off() => {
@@ -177,7 +177,7 @@ impl App {
                 batch.send(late.message());
                 self.commit(batch).await?;
             }
-            Ok(Some(found)) => drop(self.hear(&found, None).await?),
+            Ok(Some(found)) => drop(self.hear(&found).await?),
             Ok(None) => {}
             Err(ProviderError::Unavailable) => return Ok(false),
             Err(error) => {

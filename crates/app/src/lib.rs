@@ -20,6 +20,7 @@ mod kitchen;
 pub mod ledger;
 mod mail;
 mod mailbox;
+mod news;
 mod orders;
 mod pay;
 mod place;

@@ -45,6 +45,24 @@ pub struct SimulatorSettings {
     pub late_webhook_ms: i64,
     /// After how long a Pix is paid by itself; `None` leaves it to [`crate::App::simulate_pix`].
     pub pix_paid_after_ms: Option<i64>,
+    /// What it keeps of each payment, in hundredths of a per cent.
+    pub fee_basis_points: i64,
+    /// And besides, in minor units.
+    pub fee_fixed: i64,
+    /// What it takes for a dispute, in minor units.
+    pub dispute_fee: i64,
+    /// How old a line of its account must be to be paid out; some seconds, so that it stands there for sure.
+    pub payout_delay_ms: i64,
+}
+
+impl SimulatorSettings {
+    /// What it keeps of an amount, in minor units.
+    #[must_use]
+    pub fn fee(&self, amount: i64) -> i64 {
+        let share = i128::from(amount) * i128::from(self.fee_basis_points) / 10_000;
+        let fee = share + i128::from(self.fee_fixed);
+        i64::try_from(fee.clamp(0, i128::from(amount.max(0)))).unwrap_or(0)
+    }
 }
 
 /// The courier simulator's behaviour.
@@ -80,6 +98,10 @@ impl Default for Settings {
                 webhook_delay_ms: 0,
                 late_webhook_ms: 60_000,
                 pix_paid_after_ms: Some(5_000),
+                fee_basis_points: 399,
+                fee_fixed: 39,
+                dispute_fee: 5_500,
+                payout_delay_ms: 10_000,
             },
             courier: CourierSettings { simulated: true, pick_up_after_ms: 5_000, deliver_after_ms: 10_000 },
         }

@@ -1,7 +1,7 @@
 //! What a provider's news does to a payment, and how a payment is undone: once, for browser, webhook, poller and flow.
 
 use domain::notification::Notice;
-use domain::payment::{self, IllegalTransition, News, PaymentStatus, Undo, Verdict};
+use domain::payment::{self, IllegalTransition, News, PaymentStatus, Taken, Undo, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::message::Message;
@@ -9,8 +9,7 @@ use store::{Batch, CommitError};
 
 use crate::app::MAX_TRIES;
 use crate::error::StoreError;
-use crate::provider::{Intent, IntentStatus, ProviderError};
-use crate::records::key::{RECEIVED_EVENTS, event_key, received_event};
+use crate::provider::{Intent, IntentStatus, ProviderError, Refund, RefundRequest, RefundStatus};
 use crate::records::{Order, Payment, order};
 use crate::{App, WebhookOutcome, mail};
 
@@ -114,7 +113,7 @@ pub(crate) fn settle(
     };
     let mut update = payment.update().status(next)?.settled().set("intent", intent.id.as_str());
     match next {
-        PaymentStatus::Confirmed => update = update.set("captured", intent.captured),
+        PaymentStatus::Confirmed => update = update.set("captured", intent.captured).set("fee", intent.fee),
         PaymentStatus::Authorized => update = update.set("capture_before", intent.capture_before),
         PaymentStatus::Rejected => {
             let (code, message) = intent.failure.clone().unwrap_or_else(|| ("canceled".into(), String::new()));
@@ -142,25 +141,11 @@ fn matches(payment: &Payment, intent: &Intent) -> bool {
 }
 
 impl App {
-    /// Hears of an intent, from a webhook (`event` is its source and id) or by asking.
-    pub(crate) async fn hear(
-        &self,
-        intent: &Intent,
-        event: Option<(&str, &str)>,
-    ) -> Result<WebhookOutcome, StoreError> {
+    /// Hears of an intent by asking.
+    pub(crate) async fn hear(&self, intent: &Intent) -> Result<WebhookOutcome, StoreError> {
         for _ in 0..MAX_TRIES {
             let mut batch = Batch::new();
-            let now = self.now();
-            if let Some((source, id)) = event {
-                let key = event_key(source, id);
-                if self.store.get(&RECEIVED_EVENTS, &key.as_str().into()).await?.is_some() {
-                    // The sender forgets the event once it is answered: the first one must be durable by then.
-                    self.store.flush().await?;
-                    return Ok(WebhookOutcome::Duplicate);
-                }
-                batch.insert(received_event(source, id, now));
-            }
-            let outcome = self.decide(intent, now, &mut batch).await?;
+            let outcome = self.decide(intent, self.now(), &mut batch).await?;
             if batch.is_empty() {
                 return Ok(outcome);
             }
@@ -173,7 +158,12 @@ impl App {
         Err(StoreError::Busy)
     }
 
-    async fn decide(&self, intent: &Intent, now: i64, batch: &mut Batch) -> Result<WebhookOutcome, StoreError> {
+    pub(crate) async fn decide(
+        &self,
+        intent: &Intent,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<WebhookOutcome, StoreError> {
         let Some(order_id) = order::private_id(&intent.order_id) else {
             return Ok(WebhookOutcome::Mismatch);
         };
@@ -221,9 +211,9 @@ impl App {
         let intent = match payment.intent() {
             Some(intent) => Some(intent.to_owned()),
             // The step that asked was cut off before it could write down the answer: the provider may know all the same.
-            None => self.provider.find(&key(AUTHORISE)).await?.map(|intent| intent.id),
+            None => self.provider.find(&payment.authorise_request()).await?.map(|intent| intent.id),
         };
-        let undo = payment::undo(payment.status, intent.is_some(), payment.captured, payment.refunded);
+        let undo = payment::undo(payment.status, intent.is_some(), payment.taken());
         let (next, captured, refunded) = match (undo, intent.as_deref()) {
             (Undo::Nothing, _) | (_, None) => {
                 let open = matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Rejected);
@@ -233,8 +223,9 @@ impl App {
                 (unpaid, 0, 0)
             }
             (Undo::Refund(amount), Some(intent)) => {
-                self.provider.refund(intent, amount, &key("refund")).await?;
-                (PaymentStatus::Refunded, payment.captured, payment.refunded + amount)
+                self.give_back_amount(intent, amount, key("refund")).await?;
+                let refunded = payment.refunded + amount;
+                (Taken { refunded, ..payment.taken() }.status(), payment.captured, refunded)
             }
             (Undo::Void, Some(intent)) => {
                 let after = self.provider.void(intent, &key("void")).await?;
@@ -243,7 +234,7 @@ impl App {
                         // The customer paid in this very moment.
                         let amount = after.captured - after.refunded;
                         if amount > 0 {
-                            self.provider.refund(intent, amount, &key("refund")).await?;
+                            self.give_back_amount(intent, amount, key("refund")).await?;
                         }
                         (PaymentStatus::Refunded, after.captured, after.captured)
                     }
@@ -258,7 +249,7 @@ impl App {
         };
         // A Pix can be paid after it was called off, and a request whose answer was lost can still arrive.
         let watched = payment.status == PaymentStatus::Pending
-            && next != PaymentStatus::Refunded
+            && !next.is_taken()
             && (intent.is_some() && payment.method() == "pix" || intent.is_none() && asked);
         let update = payment.update().status(next).map_err(|error| ProviderError::Invalid(error.to_string()))?;
         let update = match watched {
@@ -267,7 +258,19 @@ impl App {
         };
         let update = update.set("intent", intent).set("captured", captured).set("refunded", refunded);
         update.write(batch);
-        Ok(next == PaymentStatus::Refunded)
+        Ok(refunded > payment.refunded)
+    }
+
+    /// Asks the provider to give back an amount. One that is pending goes its way; its end comes by webhook.
+    async fn give_back_amount(&self, intent: &str, amount: i64, key: String) -> Result<Refund, ProviderError> {
+        let refund = self.provider.refund(&RefundRequest { key, intent: intent.to_owned(), amount }).await?;
+        match refund.status {
+            RefundStatus::Pending | RefundStatus::Succeeded => Ok(refund),
+            RefundStatus::Failed => {
+                let why = refund.failure.as_deref().unwrap_or("no reason given");
+                Err(ProviderError::Invalid(format!("the refund {} failed: {why}", refund.id)))
+            }
+        }
     }
 
     /// Makes sure that the money of one try is not kept, whether the payment's record still counts with it or not. Answers
@@ -280,15 +283,13 @@ impl App {
     ) -> Result<bool, ProviderError> {
         let intent = match &late.intent {
             Some(intent) => Some(intent.clone()),
-            None => {
-                let key = attempt_key(payment.order_id, AUTHORISE, late.attempt);
-                self.provider.find(&key).await?.map(|intent| intent.id)
-            }
+            // Only the current try can have lost its answer: whoever pays again has heard of the one before.
+            None => self.provider.find(&payment.authorise_request()).await?.map(|intent| intent.id),
         };
         // Never asked for; if the request is still on its way, the poller finds it.
         let Some(intent) = intent else { return Ok(false) };
         // What the record counts with is undone with the record; an earlier try has none any more.
-        if payment.intent() == Some(intent.as_str()) && payment.status.is_good() {
+        if payment.intent() == Some(intent.as_str()) && (payment.status.is_good() || payment.status.is_taken()) {
             return self.undo_payment(payment, PaymentStatus::Voided, true, batch).await;
         }
         self.give_back_attempt(&intent).await.map(|()| false)
@@ -307,7 +308,7 @@ impl App {
             }
             IntentStatus::Taken if found.captured > found.refunded => {
                 let amount = found.captured - found.refunded;
-                self.provider.refund(intent, amount, &format!("{intent}/refund")).await?;
+                self.give_back_amount(intent, amount, format!("{intent}/refund")).await?;
             }
             _ => {}
         }

@@ -1,7 +1,8 @@
 //! The payment provider's webhooks.
 
 use crate::error::StoreError;
-use crate::{App, Kind, Problem, SignatureError, signature};
+use crate::provider::{ReceiveError, Webhook};
+use crate::{App, Kind, Problem, SignatureError};
 
 /// What a webhook or callback did. All of them are answered with success, so that the sender does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +29,22 @@ pub enum WebhookError {
     /// The body is not an event.
     #[error("the body is not an event of this provider")]
     Malformed,
+    /// Nobody can say now whether it is genuine; send it again.
+    #[error("the payment provider is unavailable; send it again")]
+    Provider,
     /// The store failed; send it again.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ReceiveError> for WebhookError {
+    fn from(error: ReceiveError) -> WebhookError {
+        match error {
+            ReceiveError::Signature(error) => WebhookError::Signature(error),
+            ReceiveError::Malformed => WebhookError::Malformed,
+            ReceiveError::Unavailable => WebhookError::Provider,
+        }
+    }
 }
 
 impl Problem for WebhookError {
@@ -39,6 +53,7 @@ impl Problem for WebhookError {
             WebhookError::UnknownProvider(_) => Kind::NotFound,
             WebhookError::Signature(_) => Kind::Unauthenticated,
             WebhookError::Malformed => Kind::Invalid,
+            WebhookError::Provider => Kind::Unavailable,
             WebhookError::Store(error) => error.kind(),
         }
     }
@@ -50,6 +65,7 @@ impl Problem for WebhookError {
             WebhookError::Signature(SignatureError::Stale) => "stale-signature",
             WebhookError::Signature(SignatureError::Mismatch) => "invalid-signature",
             WebhookError::Malformed => "invalid-body",
+            WebhookError::Provider => "provider-unavailable",
             WebhookError::Store(error) => error.code(),
         }
     }
@@ -59,25 +75,23 @@ impl App {
     /// Handles a webhook: signature over the raw bytes first, then the event's id, then amount and currency against our
     /// record, then the one transition that browser, webhook and poller share. Returns once that is durable.
     ///
+    /// `header` gives the value of a header by its lower-case name, empty if it is absent.
+    ///
     /// # Errors
     /// [`WebhookError`].
     pub async fn provider_webhook(
         &self,
         provider: &str,
-        signature: &str,
+        header: &(dyn Fn(&str) -> String + Send + Sync),
         body: &[u8],
     ) -> Result<WebhookOutcome, WebhookError> {
         if provider != self.provider.name() {
             return Err(WebhookError::UnknownProvider(provider.chars().take(32).collect()));
         }
-        signature::verify(&self.secrets.webhooks, signature, body, self.now())?;
-        let event = self.provider.read_event(body).map_err(|_| WebhookError::Malformed)?;
-        let Some(intent) = event.intent else {
-            return Ok(WebhookOutcome::Ignored);
-        };
-        let outcome = self.hear(&intent, Some((provider, &event.id))).await?;
+        let event = self.provider.receive(Webhook { header, body, now: self.now() }).await?;
+        let outcome = self.take_event(provider, &event).await?;
         if outcome == WebhookOutcome::Mismatch {
-            tracing::warn!(event = event.id, intent = intent.id, "a webhook does not match our records");
+            tracing::warn!(event = event.id, "a webhook does not match our records");
         }
         Ok(outcome)
     }

@@ -59,7 +59,8 @@ impl Backend {
         let engine = runtime::Config { concurrency: config.engine.concurrency as usize, ..runtime::Config::default() };
         let builder = Builder::new(store.clone(), key.derive(Purpose::TaskTokens), engine);
         let settings = settings::of(config, url);
-        let mut ports = Ports::embedded(builder.store(), receipts(&config.data)?, &settings);
+        let secrets = Secrets::new(&key.derive(Purpose::Application));
+        let mut ports = Ports::embedded(builder.store(), receipts(&config.data)?, &secrets, &settings);
         if !config.smtp.url.is_empty() {
             let mailer = SmtpMailer::new(&config.smtp.url).map_err(|error| {
                 Failure::new(
@@ -69,7 +70,7 @@ impl Backend {
             })?;
             ports.mailer = Some(Arc::new(mailer));
         }
-        let app = App::open(ports, Secrets::new(&key.derive(Purpose::Application)), settings).await?;
+        let app = App::open(ports, secrets, settings).await?;
         let builder = adapter::functions(builder.through(app.store()), app.functions());
         let builder = adapter::consumers(builder, app.consumers());
         let engine = Arc::new(builder.build());

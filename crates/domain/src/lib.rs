@@ -4,6 +4,7 @@ pub mod basket;
 pub mod catalogue;
 pub mod customer;
 pub mod delivery;
+pub mod dispute;
 pub mod ledger;
 pub mod money;
 pub mod notification;

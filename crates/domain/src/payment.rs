@@ -17,18 +17,23 @@ pub enum PaymentStatus {
     Rejected,
     /// Called off before anything was taken.
     Voided,
-    /// Given back, wholly or (while `refunded` is below `captured`) partly.
+    /// Given back in part.
+    PartiallyRefunded,
+    /// Given back wholly.
     Refunded,
     /// Not paid in time.
     Expired,
+    /// The customer's bank took the amount back, or a part of it, for good or until the dispute is decided.
+    Disputed,
 }
 
-use PaymentStatus::{Authorized, Confirmed, Expired, Pending, Refunded, Rejected, Voided};
+use PaymentStatus::{Authorized, Confirmed, Disputed, Expired, PartiallyRefunded, Pending, Refunded, Rejected, Voided};
 
 /// Every legal transition.
 ///
 /// Expired and voided payments can still become authorised or confirmed: the money came late. Whoever sees that gives it
 /// back. A void can find that the customer paid in that moment: then a pending or held payment becomes a refunded one.
+/// What was taken moves between the last four by [`Taken::status`]: also back, when a refund bounces or a dispute is won.
 pub const TRANSITIONS: &[(PaymentStatus, PaymentStatus)] = &[
     (Pending, Authorized),
     (Pending, Confirmed),
@@ -42,15 +47,29 @@ pub const TRANSITIONS: &[(PaymentStatus, PaymentStatus)] = &[
     (Authorized, Confirmed),
     (Authorized, Voided),
     (Authorized, Refunded),
+    (Confirmed, PartiallyRefunded),
     (Confirmed, Refunded),
-    (Refunded, Refunded),
+    (Confirmed, Disputed),
+    (PartiallyRefunded, PartiallyRefunded),
+    (PartiallyRefunded, Refunded),
+    (PartiallyRefunded, Disputed),
+    (PartiallyRefunded, Confirmed),
+    (Refunded, Disputed),
+    (Refunded, PartiallyRefunded),
+    (Refunded, Confirmed),
+    (Disputed, Disputed),
+    (Disputed, Confirmed),
+    (Disputed, PartiallyRefunded),
+    (Disputed, Refunded),
     (Expired, Authorized),
     (Expired, Confirmed),
     (Voided, Authorized),
     (Voided, Confirmed),
 ];
 
-const ALL: [PaymentStatus; 7] = [Pending, Authorized, Confirmed, Rejected, Voided, Refunded, Expired];
+/// Every status, in the order of a payment's life.
+pub const ALL: [PaymentStatus; 9] =
+    [Pending, Authorized, Confirmed, Rejected, Voided, PartiallyRefunded, Refunded, Expired, Disputed];
 
 impl PaymentStatus {
     /// Its name in the API and the store.
@@ -62,8 +81,10 @@ impl PaymentStatus {
             Confirmed => "CONFIRMED",
             Rejected => "REJECTED",
             Voided => "VOIDED",
+            PartiallyRefunded => "PARTIALLY_REFUNDED",
             Refunded => "REFUNDED",
             Expired => "EXPIRED",
+            Disputed => "DISPUTED",
         }
     }
 
@@ -94,6 +115,12 @@ impl PaymentStatus {
     #[must_use]
     pub fn is_good(self) -> bool {
         matches!(self, Authorized | Confirmed)
+    }
+
+    /// Whether the amount was taken, whatever became of it then.
+    #[must_use]
+    pub fn is_taken(self) -> bool {
+        matches!(self, Confirmed | PartiallyRefunded | Refunded | Disputed)
     }
 }
 
@@ -144,10 +171,60 @@ pub fn hear(status: PaymentStatus, news: News) -> Verdict {
         (Pending | Authorized, News::Taken) => Verdict::Become(Confirmed),
         (Pending, News::Refused) => Verdict::Become(Rejected),
         (Pending, News::CalledOff) => Verdict::Become(Rejected),
+        // The hold ended before anybody took the amount.
+        (Authorized, News::CalledOff) => Verdict::Become(Voided),
         (Expired | Voided, News::Held) => Verdict::GiveBack(Authorized),
         (Expired | Voided, News::Taken) => Verdict::GiveBack(Confirmed),
         (Rejected, News::Held | News::Taken) => Verdict::GiveBackAttempt,
         _ => Verdict::Ignore,
+    }
+}
+
+/// What a payment took, in minor units, and what became of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Taken from the customer.
+    pub captured: i64,
+    /// Given back.
+    pub refunded: i64,
+    /// About to be given back: refunds that the provider has not decided yet.
+    pub refunding: i64,
+    /// Taken back by the customer's bank, for good or until the dispute is decided.
+    pub disputed: i64,
+}
+
+impl Taken {
+    /// What can still be given back: captured - refunded - refunding - disputed, never below zero.
+    #[must_use]
+    pub fn left(self) -> i64 {
+        let gone = self.refunded.saturating_add(self.refunding).saturating_add(self.disputed);
+        self.captured.saturating_sub(gone).max(0)
+    }
+
+    /// Where a payment with these amounts stands.
+    #[must_use]
+    pub fn status(self) -> PaymentStatus {
+        match self {
+            Taken { disputed: 1.., .. } => Disputed,
+            Taken { refunded: ..=0, .. } => Confirmed,
+            Taken { captured, refunded, .. } if refunded < captured => PartiallyRefunded,
+            Taken { .. } => Refunded,
+        }
+    }
+
+    /// Checks a refund against its cap.
+    ///
+    /// # Errors
+    /// [`RefundError`].
+    pub fn check_refund(self, amount: i64) -> Result<(), RefundError> {
+        let left = self.left();
+        if amount <= 0 {
+            return Err(RefundError::NotPositive);
+        }
+        if amount > left {
+            return Err(RefundError::TooMuch { asked: amount, left });
+        }
+        Ok(())
     }
 }
 
@@ -164,11 +241,11 @@ pub enum Undo {
 
 /// Void before capture, refund after; what never happened, or is undone, needs nothing.
 #[must_use]
-pub fn undo(status: PaymentStatus, asked: bool, captured: i64, refunded: i64) -> Undo {
+pub fn undo(status: PaymentStatus, asked: bool, taken: Taken) -> Undo {
     match status {
         Pending if asked => Undo::Void,
         Authorized => Undo::Void,
-        Confirmed | Refunded if captured > refunded => Undo::Refund(captured - refunded),
+        status if status.is_taken() && taken.left() > 0 => Undo::Refund(taken.left()),
         _ => Undo::Nothing,
     }
 }
@@ -184,29 +261,15 @@ pub enum RefundError {
     TooMuch {
         /// What was asked for.
         asked: i64,
-        /// What is left: captured - refunded - pending.
+        /// What is left: captured - refunded - refunding - disputed.
         left: i64,
     },
-}
-
-/// Checks a refund against its cap, captured - refunded - pending.
-///
-/// # Errors
-/// [`RefundError`].
-pub fn check_refund(amount: i64, captured: i64, refunded: i64, pending: i64) -> Result<(), RefundError> {
-    let left = captured.saturating_sub(refunded).saturating_sub(pending).max(0);
-    if amount <= 0 {
-        return Err(RefundError::NotPositive);
-    }
-    if amount > left {
-        return Err(RefundError::TooMuch { asked: amount, left });
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn news_move_a_payment_forward_only() {
@@ -231,6 +294,8 @@ mod tests {
         check(Expired, News::Taken, Verdict::GiveBack(Confirmed));
         check(Voided, News::Held, Verdict::GiveBack(Authorized));
         check(Voided, News::CalledOff, Verdict::Ignore);
+        check(Authorized, News::CalledOff, Verdict::Become(Voided));
+        check(Disputed, News::Taken, Verdict::Ignore);
     }
 
     #[test]
@@ -245,32 +310,67 @@ mod tests {
         check(Pending, Refunded, true);
         check(Authorized, Refunded, true);
         check(Confirmed, Voided, false);
-        check(Refunded, Confirmed, false);
+        check(Confirmed, PartiallyRefunded, true);
+        check(PartiallyRefunded, PartiallyRefunded, true);
+        check(PartiallyRefunded, Refunded, true);
+        check(Refunded, Confirmed, true);
+        check(Refunded, Refunded, false);
+        check(Disputed, Confirmed, true);
+        check(Disputed, Voided, false);
         check(Confirmed, Pending, false);
         check(Authorized, Rejected, false);
+        check(Authorized, PartiallyRefunded, false);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        assert!(ALL.into_iter().all(|status| PaymentStatus::from_name(status.as_str()) == Some(status)));
+        assert_eq!(PaymentStatus::from_name("PAID"), None);
     }
 
     #[test]
     fn undo_voids_before_capture_and_refunds_after() {
         #[track_caller]
         fn check(status: PaymentStatus, asked: bool, captured: i64, refunded: i64, expected: Undo) {
-            assert_eq!(undo(status, asked, captured, refunded), expected);
+            let taken = Taken { captured, refunded, ..Taken::default() };
+            assert_eq!(undo(status, asked, taken), expected);
         }
         check(Pending, false, 0, 0, Undo::Nothing);
         check(Pending, true, 0, 0, Undo::Void);
         check(Authorized, true, 0, 0, Undo::Void);
         check(Confirmed, true, 2590, 0, Undo::Refund(2590));
-        check(Refunded, true, 2590, 1000, Undo::Refund(1590));
+        check(PartiallyRefunded, true, 2590, 1000, Undo::Refund(1590));
         check(Refunded, true, 2590, 2590, Undo::Nothing);
         check(Rejected, true, 0, 0, Undo::Nothing);
         check(Voided, true, 0, 0, Undo::Nothing);
+        let disputed = Taken { captured: 100, refunded: 30, refunding: 0, disputed: 70 };
+        assert_eq!(undo(Disputed, true, disputed), Undo::Nothing);
+    }
+
+    #[test]
+    fn amounts_tell_the_status_and_the_cap() {
+        #[track_caller]
+        fn check(amounts: [i64; 4], status: PaymentStatus, left: i64) {
+            let [captured, refunded, refunding, disputed] = amounts;
+            let taken = Taken { captured, refunded, refunding, disputed };
+            assert_eq!((taken.status(), taken.left()), (status, left));
+        }
+        check([100, 0, 0, 0], Confirmed, 100);
+        check([100, 0, 100, 0], Confirmed, 0);
+        check([100, 40, 0, 0], PartiallyRefunded, 60);
+        check([100, 40, 60, 0], PartiallyRefunded, 0);
+        check([100, 100, 0, 0], Refunded, 0);
+        check([100, 0, 0, 100], Disputed, 0);
+        check([100, 40, 0, 100], Disputed, 0);
+        check([100, i64::MAX, i64::MAX, 0], Refunded, 0);
     }
 
     #[test]
     fn refunds_have_a_cap() {
         #[track_caller]
-        fn check(amount: i64, captured: i64, refunded: i64, pending: i64, good: bool) {
-            assert_eq!(check_refund(amount, captured, refunded, pending).is_ok(), good);
+        fn check(amount: i64, captured: i64, refunded: i64, refunding: i64, good: bool) {
+            let taken = Taken { captured, refunded, refunding, disputed: 0 };
+            assert_eq!(taken.check_refund(amount).is_ok(), good);
         }
         check(100, 100, 0, 0, true);
         check(101, 100, 0, 0, false);
@@ -279,5 +379,53 @@ mod tests {
         check(0, 100, 0, 0, false);
         check(-1, 100, 0, 0, false);
         check(1, 100, i64::MAX, i64::MAX, false);
+        let disputed = Taken { captured: 100, disputed: 60, ..Taken::default() };
+        assert_eq!(disputed.check_refund(41), Err(RefundError::TooMuch { asked: 41, left: 40 }));
+    }
+
+    const NEWS: [News; 5] = [News::Waiting, News::Held, News::Taken, News::Refused, News::CalledOff];
+
+    proptest! {
+        /// Whatever the provider says in whatever order and however often: only legal transitions, what was heard again
+        /// changes nothing, and money that was taken is never forgotten.
+        #[test]
+        fn any_news_move_a_payment_legally(news in proptest::collection::vec(0..NEWS.len(), 0..40)) {
+            let mut status = Pending;
+            for at in news {
+                let verdict = hear(status, NEWS[at]);
+                if let Verdict::Become(next) | Verdict::GiveBack(next) = verdict {
+                    prop_assert!(status.may_become(next), "{status:?} -> {next:?}");
+                    prop_assert!(!status.is_taken(), "{status:?} -> {next:?}");
+                    status = next;
+                    prop_assert_eq!(hear(status, NEWS[at]), Verdict::Ignore);
+                }
+            }
+        }
+
+        /// Any refunds, bounces and disputes under the cap: each status follows legally from the one before, and never
+        /// more goes back than was taken.
+        #[test]
+        fn any_amounts_move_a_payment_legally(steps in proptest::collection::vec((0..5usize, 1..120i64), 0..60)) {
+            let mut taken = Taken { captured: 100, ..Taken::default() };
+            for (step, amount) in steps {
+                let before = taken;
+                match step {
+                    0 if taken.check_refund(amount).is_ok() => taken.refunding += amount,
+                    1 => {
+                        let amount = amount.min(taken.refunding);
+                        taken.refunding -= amount;
+                        taken.refunded += amount;
+                    }
+                    2 => taken.refunding -= amount.min(taken.refunding),
+                    3 => taken.refunded -= amount.min(taken.refunded),
+                    _ if taken.disputed > 0 => taken.disputed = 0,
+                    _ => taken.disputed = amount.min(taken.left()),
+                }
+                let (from, to) = (before.status(), taken.status());
+                prop_assert!(from == to || from.may_become(to), "{before:?} -> {taken:?}");
+                prop_assert!(taken.refunded + taken.refunding + taken.disputed <= taken.captured);
+                prop_assert!(taken.left() >= 0);
+            }
+        }
     }
 }

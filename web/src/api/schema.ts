@@ -1252,7 +1252,7 @@ export interface components {
          * @description Where a payment stands.
          * @enum {string}
          */
-        PaymentStatus: "PENDING" | "AUTHORIZED" | "CONFIRMED" | "REJECTED" | "VOIDED" | "REFUNDED" | "EXPIRED";
+        PaymentStatus: "PENDING" | "AUTHORIZED" | "CONFIRMED" | "REJECTED" | "VOIDED" | "PARTIALLY_REFUNDED" | "REFUNDED" | "EXPIRED" | "DISPUTED";
         /** @description A payment. */
         PaymentView: {
             /** @description `pay_...` */

@@ -3,7 +3,7 @@
 mod carry_mail;
 mod late_payments;
 mod simulator_courier;
-mod simulator_pix;
+mod simulator_timers;
 mod simulator_webhooks;
 mod tickers;
 
@@ -29,7 +29,7 @@ fn pause_ms(tries: u32) -> i64 {
 pub(crate) fn all(app: &App) -> Vec<Arc<dyn Consumer>> {
     vec![
         Arc::new(simulator_webhooks::SimulatorWebhooks(app.clone())),
-        Arc::new(simulator_pix::SimulatorPix(app.clone())),
+        Arc::new(simulator_timers::SimulatorTimers(app.clone())),
         Arc::new(simulator_courier::SimulatorCourier(app.clone())),
         Arc::new(carry_mail::CarryMail(app.clone())),
         Arc::new(late_payments::LatePayments(app.clone())),

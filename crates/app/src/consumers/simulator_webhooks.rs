@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use store::Batch;
 
 use super::post;
-use crate::provider::simulator::WEBHOOK_QUEUE;
+use crate::provider::simulator::{SIGNATURE_HEADER, WEBHOOK_QUEUE};
 use crate::{App, Consumer, Delivery, FunctionError};
 
 /// See the module.
@@ -28,7 +28,7 @@ impl Consumer for SimulatorWebhooks {
         let app = &self.0;
         let body = message.body.to_string();
         let secret = &app.secrets.webhooks;
-        let (path, header) = ("/v1/webhooks/simulator", "comanda-signature");
+        let (path, header) = ("/v1/webhooks/simulator", SIGNATURE_HEADER);
         post(app, path, header, secret, body, message.now_ms).await?;
         Ok(Batch::new())
     }

@@ -43,7 +43,7 @@ impl Function for CapturePayment {
         }
         let mut batch = Batch::new();
         let update = payment.update().status(PaymentStatus::Confirmed)?.settled();
-        update.set("captured", captured.captured).write(&mut batch);
+        update.set("captured", captured.captured).set("fee", captured.fee).write(&mut batch);
         changed(json!({}), batch)
     }
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 use store::Batch;
 
 use super::{changed, load_order, load_payment, refuse_cancelled, task_token, unchanged};
-use crate::provider::{Authorise, Method, ProviderError};
-use crate::settle::{AUTHORISE, REFUSED, settle, step_key};
+use crate::provider::ProviderError;
+use crate::settle::{REFUSED, settle};
 use crate::{Answer, App, Call, Function, FunctionError, WebhookOutcome};
 
 /// The failure of a card that the provider cannot use.
@@ -45,27 +45,18 @@ impl Function for RequestPayment {
                 let code = payment.text("failure_code").unwrap_or_default();
                 return Err(FunctionError::new(REFUSED, code));
             }
-            PaymentStatus::Voided | PaymentStatus::Refunded | PaymentStatus::Expired => {
+            PaymentStatus::Voided
+            | PaymentStatus::PartiallyRefunded
+            | PaymentStatus::Refunded
+            | PaymentStatus::Expired
+            | PaymentStatus::Disputed => {
                 return Err(FunctionError::new("PaymentExpired", "the payment is over"));
             }
         }
         if call.now_ms >= payment.expires_at {
             return Err(FunctionError::new("PaymentExpired", "the time to pay is over"));
         }
-        let method = match payment.text("token") {
-            Some(token) => Method::Card { token: token.into() },
-            None => Method::Pix,
-        };
-        let request = Authorise {
-            key: step_key(&payment, AUTHORISE),
-            order_id: order.public_id(),
-            attempt: payment.attempts,
-            amount: payment.amount,
-            currency: payment.currency().to_owned(),
-            method,
-            expires_at: payment.expires_at,
-        };
-        let intent = match app.provider.authorise(request).await {
+        let intent = match app.provider.authorise(&payment.authorise_request()).await {
             Ok(intent) => intent,
             // A card that the provider cannot use is a refused try; the customer takes another one.
             Err(ProviderError::Card { problem, .. }) => {

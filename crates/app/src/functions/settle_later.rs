@@ -35,7 +35,10 @@ impl Function for SettleLater {
                 payment.update().status(unpaid(&call))?.watched(ask_at).write(&mut batch);
             }
             // The amount is there: the queue undoes it together with its record.
-            PaymentStatus::Authorized | PaymentStatus::Confirmed => {}
+            PaymentStatus::Authorized
+            | PaymentStatus::Confirmed
+            | PaymentStatus::PartiallyRefunded
+            | PaymentStatus::Disputed => {}
         }
         let mut late = LatePayment::of(&payment, payment.attempts, payment.intent().map(str::to_owned));
         late.since = call.now_ms;

@@ -1,10 +1,14 @@
 //! The payment provider: a port shaped after manual-capture payment intents.
 
+mod objects;
 pub mod simulator;
 
 use async_trait::async_trait;
+use domain::dispute::DisputeStatus;
 
 pub use simulator::Simulator;
+
+use crate::SignatureError;
 
 /// What a card is exchanged for. The number is never stored or logged.
 #[derive(Clone)]
@@ -109,6 +113,73 @@ pub struct Intent {
     pub action_url: Option<String>,
     /// Until when a held amount can be taken, in milliseconds since the epoch.
     pub capture_before: Option<i64>,
+    /// What the provider keeps of the captured amount; `None` as long as it does not say.
+    pub fee: Option<i64>,
+    /// Brand and last four digits of the card, as `visa 4242`.
+    pub card: Option<String>,
+}
+
+/// Asks to give back an amount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundRequest {
+    /// Deterministic, one per refund: the same key and body have one effect, however late it is repeated. Given back in
+    /// the provider's events.
+    pub key: String,
+    /// The provider's id of the payment.
+    pub intent: String,
+    /// Minor units.
+    pub amount: i64,
+}
+
+/// Where a refund stands with the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundStatus {
+    /// Accepted; the money is on its way, or waits for the provider's balance.
+    Pending,
+    /// The money is on its way for good. A bank may still return it: then it becomes failed.
+    Succeeded,
+    /// The money did not reach the customer and is the shop's again.
+    Failed,
+}
+
+/// A refund as the provider knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// The provider's id.
+    pub id: String,
+    /// The provider's id of the payment.
+    pub intent: String,
+    /// The key of the [`RefundRequest`]; `None` for one that was made in the provider's own console.
+    pub key: Option<String>,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Why it failed: the provider's code.
+    pub failure: Option<String>,
+}
+
+/// A dispute as the provider knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// The provider's id.
+    pub id: String,
+    /// The provider's id of the payment.
+    pub intent: String,
+    /// Where it stands.
+    pub status: DisputeStatus,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// What the provider takes for it so far, minor units.
+    pub fee: i64,
+    /// The provider's code for the customer's reason, as `fraudulent`.
+    pub reason: String,
+    /// Until when the shop can answer, in milliseconds since the epoch.
+    pub respond_by: Option<i64>,
 }
 
 /// What a provider's event says.
@@ -116,8 +187,112 @@ pub struct Intent {
 pub struct Event {
     /// Unique.
     pub id: String,
-    /// The intent as it was at that moment; `None` for a kind of event we do not follow.
-    pub intent: Option<Intent>,
+    /// When it happened, in milliseconds since the epoch.
+    pub at: i64,
+    /// What it is about, as it was at that moment.
+    pub subject: Subject,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A payment.
+    Intent(Intent),
+    /// A refund.
+    Refund(Refund),
+    /// A dispute.
+    Dispute(Dispute),
+    /// A kind of event that we do not follow.
+    Other,
+}
+
+/// A webhook as it came in.
+#[derive(Clone, Copy)]
+pub struct Webhook<'a> {
+    /// The value of a header by its lower-case name; empty if it is absent.
+    pub header: &'a (dyn Fn(&str) -> String + Send + Sync),
+    /// The raw bytes, which the signature covers.
+    pub body: &'a [u8],
+    /// When it came, in milliseconds since the epoch.
+    pub now: i64,
+}
+
+/// Why a webhook is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiveError {
+    /// The signature is not good.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The body is not an event.
+    #[error("the body is not an event of this provider")]
+    Malformed,
+    /// The provider has to be asked whether it is genuine, and does not answer: it may be sent again.
+    #[error("the payment provider is unavailable")]
+    Unavailable,
+}
+
+/// One line of the provider's account with us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// The provider's id of the line; unique.
+    pub id: String,
+    /// What moved the money.
+    pub kind: MovementKind,
+    /// What the balance gained (or, below zero, lost) before the fee, in minor units.
+    pub amount: i64,
+    /// What the provider kept besides, zero or more; below zero if it gave a fee back.
+    pub fee: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// The provider's id of what it stems from: a charge, refund, dispute or payout.
+    pub source: Option<String>,
+    /// The provider's id of the payment.
+    pub intent: Option<String>,
+    /// Our order, as given with the payment, if the provider says it here.
+    pub order_id: Option<String>,
+    /// When, in milliseconds since the epoch.
+    pub at: i64,
+}
+
+/// What moved money on the provider's account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MovementKind {
+    /// A payment was captured.
+    Capture,
+    /// A refund left.
+    Refund,
+    /// A refund came back.
+    RefundFailure,
+    /// A dispute took money.
+    Dispute,
+    /// A dispute was won.
+    DisputeReversal,
+    /// The provider's own fee, apart from a payment.
+    Fee,
+    /// Money left for the shop's bank account: below zero.
+    Payout,
+    /// A payout came back.
+    PayoutFailure,
+    /// Anything else.
+    Other,
+}
+
+/// Which lines of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Movements {
+    /// Those since that time, in milliseconds since the epoch.
+    Since(i64),
+    /// Those that a payout is made of; the payout's own line may be among them.
+    Payout(String),
+}
+
+/// A page of a list of the provider, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Its items.
+    pub items: Vec<T>,
+    /// Asks for the next page; `None` at the end.
+    pub next: Option<String>,
 }
 
 /// Why the provider did not do it. Refusals are no errors: they are a status of the intent.
@@ -155,7 +330,20 @@ pub trait PaymentProvider: Send + Sync {
     ///
     /// # Errors
     /// [`ProviderError`].
-    async fn authorise(&self, request: Authorise) -> Result<Intent, ProviderError>;
+    async fn authorise(&self, request: &Authorise) -> Result<Intent, ProviderError>;
+
+    /// The intent that [`Self::authorise`] made for a request, if it ever did: the answer to a call whose answer was lost.
+    /// It may answer with an intent that was never confirmed; nothing is held or taken by that.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    async fn find(&self, request: &Authorise) -> Result<Option<Intent>, ProviderError>;
+
+    /// The intent as it is now.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError>;
 
     /// Takes the held amount.
     ///
@@ -169,35 +357,42 @@ pub trait PaymentProvider: Send + Sync {
     /// [`ProviderError`].
     async fn void(&self, intent: &str, key: &str) -> Result<Intent, ProviderError>;
 
-    /// Gives back an amount.
+    /// Gives back an amount. What becomes of a pending refund comes by webhook, or by [`Self::retrieve_refund`].
     ///
     /// # Errors
-    /// [`ProviderError`].
-    async fn refund(&self, intent: &str, amount: i64, key: &str) -> Result<Intent, ProviderError>;
+    /// [`ProviderError`]; after [`ProviderError::Unavailable`] the refund may exist: repeat the request.
+    async fn refund(&self, request: &RefundRequest) -> Result<Refund, ProviderError>;
 
-    /// The intent as it is now.
+    /// The refund as it is now.
     ///
     /// # Errors
     /// [`ProviderError`].
-    async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError>;
+    async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError>;
 
-    /// The intent that [`Self::authorise`] made under a key, if it ever did: the answer to a call whose answer was lost.
+    /// Checks the signature of a webhook over its raw bytes, and reads it.
+    ///
+    /// # Errors
+    /// [`ReceiveError`].
+    async fn receive(&self, webhook: Webhook<'_>) -> Result<Event, ReceiveError>;
+
+    /// The events since a time, for webhooks that never came; `None` if the provider keeps no such list: then the payments
+    /// are asked about one by one.
     ///
     /// # Errors
     /// [`ProviderError`].
-    async fn find(&self, key: &str) -> Result<Option<Intent>, ProviderError>;
+    async fn events(&self, since: i64, after: Option<String>) -> Result<Option<Page<Event>>, ProviderError>;
 
     /// Every intent ever made, page by page: the provider's own books. `None` if it has no such list.
     ///
     /// # Errors
     /// [`ProviderError`].
-    async fn books(&self, after: Option<String>) -> Result<Option<(Vec<Intent>, Option<String>)>, ProviderError>;
+    async fn books(&self, after: Option<String>) -> Result<Option<Page<Intent>>, ProviderError>;
 
-    /// Reads the body of a webhook whose signature was checked.
+    /// The lines of the provider's account with us: captures, refunds, disputes, fees, payouts.
     ///
     /// # Errors
-    /// [`ProviderError::Invalid`].
-    fn read_event(&self, body: &[u8]) -> Result<Event, ProviderError>;
+    /// [`ProviderError`].
+    async fn movements(&self, which: &Movements, after: Option<String>) -> Result<Page<Movement>, ProviderError>;
 }
 
 /// Whether a text is a card's number: 12 to 19 digits whose last is the check digit (ISO/IEC 7812-1, annex B).

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod delivery;
+pub(crate) mod dispute;
 pub(crate) mod issuer;
 pub(crate) mod key;
 pub(crate) mod ledger;
@@ -28,6 +29,7 @@ pub fn tables() -> Vec<&'static Table> {
     vec![
         &order::ORDERS,
         &payment::PAYMENTS,
+        &dispute::DISPUTES,
         &stock::STOCK,
         &stock::RESERVATIONS,
         &stock::ADJUSTMENTS,
@@ -40,6 +42,9 @@ pub fn tables() -> Vec<&'static Table> {
         &key::RECEIVED_EVENTS,
         &key::TICKERS,
         &simulator::INTENTS,
+        &simulator::REFUNDS,
+        &simulator::MOVEMENTS,
+        &simulator::PAYOUTS,
         &simulator::KEYS,
         &simulator::CALLED_OFF,
         &ledger::ENTRIES,

@@ -1,9 +1,11 @@
 //! Payments, one per order; the key is the order's id.
 
-use domain::payment::{IllegalTransition, PaymentStatus};
+use domain::payment::{IllegalTransition, PaymentStatus, Taken};
 use store::{Batch, Column, Index, KeyShape, ReadError, Row, Store, Table, Value};
 
-use super::damaged;
+use super::{damaged, order};
+use crate::provider::{Authorise, Method};
+use crate::settle::{AUTHORISE, step_key};
 
 /// The payments. `waiting` is 1 while the provider may still have news; it is asked for them at `ask_at`.
 pub(crate) static PAYMENTS: Table = Table {
@@ -19,6 +21,8 @@ pub(crate) static PAYMENTS: Table = Table {
         Column::text("currency"),
         Column::int("captured"),
         Column::int("refunded"),
+        Column::int("disputed"),
+        Column::int("fee").null(),
         Column::int("attempts"),
         Column::int("expires_at"),
         Column::text("provider"),
@@ -59,6 +63,8 @@ impl NewPayment<'_> {
             Value::from(self.currency),
             Value::Int(0),
             Value::Int(0),
+            Value::Int(0),
+            Value::Null,
             Value::Int(1),
             Value::Int(self.expires_at),
             Value::from(self.provider),
@@ -86,6 +92,8 @@ pub(crate) struct Payment {
     pub(crate) amount: i64,
     pub(crate) captured: i64,
     pub(crate) refunded: i64,
+    /// What the customer's bank has taken back.
+    pub(crate) disputed: i64,
     pub(crate) attempts: i64,
     pub(crate) expires_at: i64,
 }
@@ -107,6 +115,7 @@ impl Payment {
             amount: int("amount")?,
             captured: int("captured")?,
             refunded: int("refunded")?,
+            disputed: int("disputed")?,
             attempts: int("attempts")?,
             expires_at: int("expires_at")?,
             row,
@@ -131,6 +140,27 @@ impl Payment {
 
     pub(crate) fn wait_token(&self) -> Option<&str> {
         self.row.text("wait_token")
+    }
+
+    /// What was taken, and what became of it.
+    pub(crate) fn taken(&self) -> Taken {
+        Taken { captured: self.captured, refunded: self.refunded, refunding: 0, disputed: self.disputed }
+    }
+
+    /// The request of the current try, the same whenever it is made.
+    pub(crate) fn authorise_request(&self) -> Authorise {
+        Authorise {
+            key: step_key(self, AUTHORISE),
+            order_id: order::public_id(self.order_id),
+            attempt: self.attempts,
+            amount: self.amount,
+            currency: self.currency().to_owned(),
+            method: match self.text("token") {
+                Some(token) => Method::Card { token: token.into() },
+                None => Method::Pix,
+            },
+            expires_at: self.expires_at,
+        }
     }
 
     /// Until when the provider lets a held amount be taken.

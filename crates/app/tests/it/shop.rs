@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use app::commands::{CancelOrder, PayOrder, PlaceOrder};
-use app::provider::{Authorise, Card, Event, Intent, PaymentProvider, ProviderError, Token};
+use app::provider::{
+    Authorise, Card, Event, Intent, Movement, Movements, Page, PaymentProvider, ProviderError, ReceiveError, Refund,
+    RefundRequest, Simulator, Token, Webhook,
+};
 use app::views::OrderView;
 use app::{App, Call, CallbackSender, Consumer, Delivery, Function, Mailer, OutgoingMail, Ports, Secrets, Settings};
 use async_trait::async_trait;
@@ -24,7 +27,8 @@ impl CallbackSender for Loopback {
     async fn post(&self, url: &str, header: (&'static str, String), body: String) -> Result<u16, BoxError> {
         let app = self.0.lock().clone().ok_or("nobody listens")?;
         let outcome = if url.ends_with("/v1/webhooks/simulator") {
-            let posted = app.provider_webhook("simulator", &header.1, body.as_bytes()).await;
+            let signature = |_: &str| header.1.clone();
+            let posted = app.provider_webhook("simulator", &signature, body.as_bytes()).await;
             posted.map(|_| ()).map_err(|e| e.to_string())
         } else {
             let posted = app.delivery_callback(&header.1, body.as_bytes()).await;
@@ -72,10 +76,18 @@ impl PaymentProvider for Moody {
         self.answers()?.tokenise(card).await
     }
 
-    async fn authorise(&self, request: Authorise) -> Result<Intent, ProviderError> {
+    async fn authorise(&self, request: &Authorise) -> Result<Intent, ProviderError> {
         let intent = self.answers()?.authorise(request).await?;
         let amount = intent.amount + i64::from(self.is(Mood::WrongAmount));
         Ok(Intent { amount, ..intent })
+    }
+
+    async fn find(&self, request: &Authorise) -> Result<Option<Intent>, ProviderError> {
+        self.answers()?.find(request).await
+    }
+
+    async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {
+        self.answers()?.retrieve(intent).await
     }
 
     async fn capture(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
@@ -89,24 +101,28 @@ impl PaymentProvider for Moody {
         self.answers()?.void(intent, key).await
     }
 
-    async fn refund(&self, intent: &str, amount: i64, key: &str) -> Result<Intent, ProviderError> {
-        self.answers()?.refund(intent, amount, key).await
+    async fn refund(&self, request: &RefundRequest) -> Result<Refund, ProviderError> {
+        self.answers()?.refund(request).await
     }
 
-    async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {
-        self.answers()?.retrieve(intent).await
+    async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError> {
+        self.answers()?.retrieve_refund(refund).await
     }
 
-    async fn find(&self, key: &str) -> Result<Option<Intent>, ProviderError> {
-        self.answers()?.find(key).await
+    async fn receive(&self, webhook: Webhook<'_>) -> Result<Event, ReceiveError> {
+        self.inner.receive(webhook).await
     }
 
-    async fn books(&self, after: Option<String>) -> Result<Option<(Vec<Intent>, Option<String>)>, ProviderError> {
+    async fn events(&self, since: i64, after: Option<String>) -> Result<Option<Page<Event>>, ProviderError> {
+        self.answers()?.events(since, after).await
+    }
+
+    async fn books(&self, after: Option<String>) -> Result<Option<Page<Intent>>, ProviderError> {
         self.answers()?.books(after).await
     }
 
-    fn read_event(&self, body: &[u8]) -> Result<Event, ProviderError> {
-        self.inner.read_event(body)
+    async fn movements(&self, which: &Movements, after: Option<String>) -> Result<Page<Movement>, ProviderError> {
+        self.answers()?.movements(which, after).await
     }
 }
 
@@ -131,6 +147,7 @@ impl Mailer for Carrier {
 pub(crate) struct Shop {
     pub(crate) app: App,
     pub(crate) provider: Arc<Moody>,
+    pub(crate) simulator: Arc<Simulator>,
     memory: Arc<MemoryStore>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) secrets: Secrets,
@@ -166,12 +183,13 @@ impl Shop {
         let loopback = Arc::new(Loopback::default());
         let objects = Arc::new(object_store::memory::InMemory::new());
         let memory = store.clone();
-        let mut ports = Ports::embedded(store, objects, &settings);
+        let secrets = Secrets::new(b"a secret of this test only");
+        let mut ports = Ports::embedded(store, objects, &secrets, &settings);
         ports.sender = loopback.clone();
         ports.mailer = mailer;
+        let simulator = ports.simulator.clone().unwrap();
         let provider = Arc::new(Moody { inner: ports.provider, mood: Mutex::new(Mood::Well) });
         ports.provider = provider.clone();
-        let secrets = Secrets::new(b"a secret of this test only");
         let app = App::open(ports, secrets.clone(), settings).await.unwrap();
         *loopback.0.lock() = Some(app.clone());
         app.set_callback_base("http://loopback/");
@@ -183,6 +201,7 @@ impl Shop {
             secrets,
             memory,
             provider,
+            simulator,
             app,
         }
     }
@@ -272,6 +291,16 @@ impl Shop {
         match word.split_once(':').unwrap_or((word, "")) {
             ("webhook", "") => assert!(self.drain("simulator-webhooks", 1).await > 0, "no webhook"),
             ("courier", "") => assert!(self.drain("simulator-courier", 1).await > 0, "no report"),
+            ("timer", "") => assert!(self.drain("simulator-timers", 1).await > 0, "no timer"),
+            ("dispute", answer) => {
+                let intent = self.intent(id).await;
+                let simulator = self.simulator.as_ref();
+                match answer {
+                    "" => simulator.dispute(&intent).await.map(drop),
+                    answer => simulator.decide_dispute(&intent, answer == "won").await.map(drop),
+                }
+                .unwrap();
+            }
             ("late", "") => assert!(self.drain("late-payments", 1).await > 0, "no late payment"),
             ("well", "") => *self.provider.mood.lock() = Mood::Well,
             ("down", "") => *self.provider.mood.lock() = Mood::Down,

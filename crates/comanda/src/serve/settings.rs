@@ -32,6 +32,7 @@ pub(crate) fn of(config: &Config, url: &str) -> Settings {
             webhook_delay_ms: config.simulator.webhook.as_ms(),
             late_webhook_ms: config.simulator.late_webhook.as_ms(),
             pix_paid_after_ms: Some(config.simulator.pix.as_ms()),
+            ..defaults.simulator
         },
         courier: CourierSettings {
             simulated: true,

@@ -47,7 +47,10 @@ impl CallbackSender for Direct {
     async fn post(&self, url: &str, header: (&'static str, String), body: String) -> Result<u16, BoxError> {
         let app = self.0.lock().clone().ok_or("the server is not up")?;
         let done = if url.contains("/webhooks/") {
-            app.provider_webhook("simulator", &header.1, body.as_bytes()).await.map(drop).map_err(|e| e.to_string())
+            app.provider_webhook("simulator", &|_: &str| header.1.clone(), body.as_bytes())
+                .await
+                .map(drop)
+                .map_err(|e| e.to_string())
         } else {
             app.delivery_callback(&header.1, body.as_bytes()).await.map(drop).map_err(|e| e.to_string())
         };
@@ -86,10 +89,11 @@ async fn open_with(store: Arc<CrashStore>, receipts: Arc<InMemory>, broken: &[&s
     settings.courier.deliver_after_ms = 1;
     settings.poll_after_ms = 200;
     let builder = Builder::new(store, [1; 32], runtime::Config::default());
-    let mut ports = Ports::embedded(builder.store(), receipts, &settings);
+    let secrets = Secrets::new(&[2; 32]);
+    let mut ports = Ports::embedded(builder.store(), receipts, &secrets, &settings);
     let sender = Arc::new(Direct(Mutex::new(None)));
     ports.sender = sender.clone();
-    let app = App::open(ports, Secrets::new(&[2; 32]), settings).await.unwrap();
+    let app = App::open(ports, secrets, settings).await.unwrap();
     *sender.0.lock() = Some(app.clone());
     let functions = app.functions().into_iter().map(|f| -> Arc<dyn Function> {
         if broken.contains(&f.name()) { Arc::new(Broken(f)) } else { f }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::orders::Tracking;
 use super::resource;
 use crate::Gateway;
-use crate::http::{Caller, Json, Params, Problem, Reply, Segment, Wire, header_text, read};
+use crate::http::{Caller, Json, Params, Problem, Reply, Segment, Wire, read};
 
 resource![pay_order, receive_webhook];
 
@@ -76,8 +76,9 @@ async fn receive_webhook(
     Segment(provider): Segment<String>,
     request: Request,
 ) -> Result<Reply, Problem> {
-    let signature = header_text(&request, "comanda-signature");
+    let headers = request.headers().clone();
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let body = read(request).await?;
-    let outcome = gateway.app.provider_webhook(&provider, &signature, &body).await?;
+    let outcome = gateway.app.provider_webhook(&provider, &header, &body).await?;
     Ok(Reply::ok(&Received::from(outcome)))
 }

@@ -33,9 +33,9 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let store = Arc::new(MemoryStore::new());
         let builder = Builder::new(store, [7; 32], runtime::Config::default());
-        let settings = Settings::default();
-        let ports = Ports::embedded(builder.store(), Arc::new(InMemory::new()), &settings);
-        let app = App::open(ports, Secrets::new(b"only for tests, 16+"), settings).await.unwrap();
+        let (settings, secrets) = (Settings::default(), Secrets::new(b"only for tests, 16+"));
+        let ports = Ports::embedded(builder.store(), Arc::new(InMemory::new()), &secrets, &settings);
+        let app = App::open(ports, secrets, settings).await.unwrap();
         app.seed_catalogue().await.unwrap();
         let options = Options { version: "0.0.0", backlog: 1000, bench: false, states: true };
         let gateway = Gateway::new(app, Arc::new(builder.build()), options);

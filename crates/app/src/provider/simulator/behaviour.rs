@@ -33,6 +33,12 @@ pub enum Behaviour {
     CaptureFails,
     /// 4000 0000 0010 0067: held, and neither void nor refund work: a case for a person.
     UndoFails,
+    /// 4000 0000 0000 7726: a refund is pending for a while.
+    RefundPending,
+    /// 4000 0000 0000 5126: a refund is pending for a while and then fails.
+    RefundFails,
+    /// 4000 0000 0000 0259: the customer's bank disputes the payment after the capture.
+    Disputed,
     /// A Pix.
     Pix,
 }
@@ -52,6 +58,9 @@ const ALL: &[(Behaviour, &str, &[&str])] = &[
     (Behaviour::ReorderedWebhook, "reordered", &["4000000000100042"]),
     (Behaviour::CaptureFails, "nocapture", &["4000000000100059"]),
     (Behaviour::UndoFails, "noundo", &["4000000000100067"]),
+    (Behaviour::RefundPending, "refundlate", &["4000000000007726"]),
+    (Behaviour::RefundFails, "refundfails", &["4000000000005126"]),
+    (Behaviour::Disputed, "disputed", &["4000000000000259"]),
     (Behaviour::Pix, "pix", &[]),
 ];
 

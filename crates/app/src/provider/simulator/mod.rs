@@ -4,23 +4,32 @@
 //! see [`Behaviour`]. As with a real provider the books know the outcome at once, the answer says `Pending`, and a signed
 //! webhook brings the outcome later.
 
+mod account;
 mod behaviour;
+mod books;
 mod pix;
+mod refunds;
 mod wire;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use store::message::Message;
 use store::{Batch, CommitError, Query, Row, Store, Value};
 
 pub use behaviour::Behaviour;
-pub use wire::{PIX_QUEUE, PixTimer, WEBHOOK_QUEUE};
+use books::{Book, Change};
+pub use wire::{TIMER_QUEUE, Timer, WEBHOOK_QUEUE};
 
-use super::{Authorise, Card, Event, Intent, IntentStatus, Method, PaymentProvider, ProviderError, Token};
-use crate::SimulatorSettings;
+use super::{
+    Authorise, Card, Event, Intent, Method, Movement, MovementKind, Movements, Page, PaymentProvider, ProviderError,
+    ReceiveError, Refund, RefundRequest, Token, Webhook, objects,
+};
 use crate::records::simulator::{INTENTS, KEYS};
 use crate::records::{private_id, public_id};
+use crate::{SimulatorSettings, signature};
+
+/// The header of its webhooks' signatures.
+pub const SIGNATURE_HEADER: &str = "comanda-signature";
 
 /// How often a call decides again after a conflict.
 const MAX_TRIES: usize = 16;
@@ -29,14 +38,15 @@ const MAX_TRIES: usize = 16;
 pub struct Simulator {
     store: Arc<dyn Store>,
     settings: SimulatorSettings,
+    secret: Vec<u8>,
     clock: fn() -> i64,
 }
 
 impl Simulator {
-    /// A simulator with its books in that store.
+    /// A simulator with its books in that store, whose webhooks are signed with that secret.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, settings: SimulatorSettings, clock: fn() -> i64) -> Simulator {
-        Simulator { store, settings, clock }
+    pub fn new(store: Arc<dyn Store>, settings: SimulatorSettings, secret: &[u8], clock: fn() -> i64) -> Simulator {
+        Simulator { store, settings, secret: secret.to_vec(), clock }
     }
 
     /// The customer authenticates with the bank, or does not.
@@ -49,7 +59,7 @@ impl Simulator {
                 return Err(ProviderError::Invalid("the payment does not wait for authentication".into()));
             }
             let (status, failure) = if approve { ("held", None) } else { ("refused", Some("authentication_required")) };
-            Ok(Some(Change { status, failure, tell: true, ..Change::of(book) }))
+            Ok(Some(Change { failure, tell: true, ..Change::to(book, status) }))
         })
         .await
     }
@@ -63,10 +73,39 @@ impl Simulator {
             (Behaviour::Pix, "taken") => Ok(None),
             // As with real Pix the money moves between banks: a payload that was called off can still be paid by one who
             // kept it. It is the late payment that has to go back.
-            (Behaviour::Pix, "pending" | "cancelled") => {
-                Ok(Some(Change { status: "taken", captured: book.amount, tell: true, ..Change::of(book) }))
-            }
+            (Behaviour::Pix, "pending" | "cancelled") => Ok(Some(Change { tell: true, ..Change::take(book) })),
             _ => Err(ProviderError::Invalid("the payment is no Pix that waits".into())),
+        })
+        .await
+    }
+
+    /// The customer's bank takes the money of a payment back until the dispute is decided.
+    ///
+    /// # Errors
+    /// [`ProviderError::Invalid`] if nothing was taken, or it is disputed already.
+    pub async fn dispute(&self, intent: &str) -> Result<Intent, ProviderError> {
+        self.change(intent, |book| match (book.status.as_str(), &book.dispute) {
+            ("taken", None) => {
+                let movement = Some((MovementKind::Dispute, -book.captured, self.settings.dispute_fee));
+                Ok(Some(Change { dispute: Some("needs_response".into()), movement, ..Change::to(book, "taken") }))
+            }
+            _ => Err(ProviderError::Invalid("the payment cannot be disputed".into())),
+        })
+        .await
+    }
+
+    /// The bank decides the dispute.
+    ///
+    /// # Errors
+    /// [`ProviderError::Invalid`] if there is no open one.
+    pub async fn decide_dispute(&self, intent: &str, won: bool) -> Result<Intent, ProviderError> {
+        self.change(intent, |book| match book.dispute.as_deref() {
+            Some("needs_response") => {
+                let movement = won.then_some((MovementKind::DisputeReversal, book.captured, 0));
+                let dispute = Some(if won { "won" } else { "lost" }.into());
+                Ok(Some(Change { dispute, movement, ..Change::to(book, "taken") }))
+            }
+            _ => Err(ProviderError::Invalid("the payment is not disputed".into())),
         })
         .await
     }
@@ -89,11 +128,21 @@ impl Simulator {
                 return Ok(book.intent());
             };
             let mut batch = Batch::new();
-            let next = book.changed(&change, &mut batch);
+            let now = (self.clock)();
+            let next = book.changed(&change, now, &mut batch);
             if change.tell {
-                for message in wire::webhooks(&next, &self.settings, (self.clock)()) {
+                for message in wire::webhooks(&next, &self.settings, now) {
                     batch.send(message);
                 }
+            }
+            if next.dispute != book.dispute
+                && let Some(message) = wire::dispute_webhook(&next, self.settings.dispute_fee, &self.settings, now)
+            {
+                batch.send(message);
+            }
+            if next.behaviour == Behaviour::Disputed && next.captured > book.captured {
+                let timer = wire::Timer::Dispute { intent: next.public_id() };
+                batch.send(timer.message(now + self.settings.webhook_delay_ms));
             }
             match self.store.commit(batch).await {
                 Ok(receipt) => {
@@ -120,6 +169,8 @@ impl Simulator {
             currency: request.currency.clone(),
             captured: 0,
             refunded: 0,
+            fee: self.settings.fee(request.amount),
+            dispute: None,
             created_at: now,
             failure: behaviour.failure().map(|(code, _)| code.to_owned()),
             qr: (behaviour == Behaviour::Pix).then(|| pix::payload(&public_id("pi_", id), request.amount)),
@@ -137,7 +188,7 @@ impl Simulator {
             return Err(ProviderError::Invalid(problem));
         }
         self.store.flush().await.map_err(unavailable)?;
-        let id = row.int("intent").unwrap_or(0);
+        let id = row.int("object").unwrap_or(0);
         let book = self.load(&public_id("pi_", id)).await?;
         Ok(Some(book.first_answer()))
     }
@@ -152,137 +203,6 @@ fn unavailable(_: impl std::error::Error) -> ProviderError {
     ProviderError::Unavailable
 }
 
-/// An intent in the books. Statuses: `pending`, `action`, `held`, `taken`, `refused`, `cancelled`.
-#[derive(Debug, Clone)]
-pub(crate) struct Book {
-    id: i64,
-    order_id: String,
-    attempt: i64,
-    status: String,
-    revision: i64,
-    behaviour: Behaviour,
-    amount: i64,
-    currency: String,
-    captured: i64,
-    refunded: i64,
-    created_at: i64,
-    failure: Option<String>,
-    qr: Option<String>,
-}
-
-/// What a call changes in the books.
-struct Change {
-    status: &'static str,
-    captured: i64,
-    refunded: i64,
-    failure: Option<&'static str>,
-    tell: bool,
-}
-
-impl Change {
-    fn of(book: &Book) -> Change {
-        Change { status: "pending", captured: book.captured, refunded: book.refunded, failure: None, tell: false }
-    }
-}
-
-impl Book {
-    fn row(&self) -> Row {
-        let values = vec![
-            Value::from(self.order_id.as_str()),
-            Value::Int(self.attempt),
-            Value::from(self.status.as_str()),
-            Value::Int(self.revision),
-            Value::from(self.behaviour.as_str()),
-            Value::Int(self.amount),
-            Value::from(self.currency.as_str()),
-            Value::Int(self.captured),
-            Value::Int(self.refunded),
-            Value::Int(self.created_at),
-            Value::from(self.failure.as_deref()),
-            Value::from(self.qr.as_deref()),
-        ];
-        Row::new(&INTENTS, self.id, values)
-    }
-
-    fn from_row(row: &Row) -> Option<Book> {
-        let text = |column: &str| row.text(column).map(str::to_owned);
-        Some(Book {
-            id: row.key().int()?,
-            order_id: text("order_id")?,
-            attempt: row.int("attempt")?,
-            status: text("status")?,
-            revision: row.int("revision")?,
-            behaviour: Behaviour::from_name(row.text("behaviour")?)?,
-            amount: row.int("amount")?,
-            currency: text("currency")?,
-            captured: row.int("captured")?,
-            refunded: row.int("refunded")?,
-            created_at: row.int("created_at")?,
-            failure: text("failure_code"),
-            qr: text("qr"),
-        })
-    }
-
-    fn changed(&self, change: &Change, batch: &mut Batch) -> Book {
-        let next = Book {
-            status: change.status.into(),
-            captured: change.captured,
-            refunded: change.refunded,
-            failure: change.failure.map(str::to_owned),
-            revision: self.revision + 1,
-            ..self.clone()
-        };
-        let set = vec![
-            ("status", Value::from(change.status)),
-            ("captured", Value::Int(change.captured)),
-            ("refunded", Value::Int(change.refunded)),
-            ("failure_code", Value::from(change.failure)),
-            ("revision", Value::Int(next.revision)),
-        ];
-        let when = Some(("revision", Value::Int(self.revision)));
-        batch.update(&INTENTS, self.id, set, when);
-        next
-    }
-
-    fn intent(&self) -> Intent {
-        let id = public_id("pi_", self.id);
-        let status = match self.status.as_str() {
-            "held" => IntentStatus::Held,
-            "taken" => IntentStatus::Taken,
-            "refused" => IntentStatus::Refused,
-            "cancelled" => IntentStatus::Cancelled,
-            _ => IntentStatus::Pending,
-        };
-        let words = |code: &String| (code.clone(), behaviour::words(code).to_owned());
-        Intent {
-            order_id: self.order_id.clone(),
-            attempt: self.attempt,
-            status,
-            amount: self.amount,
-            currency: self.currency.clone(),
-            captured: self.captured,
-            refunded: self.refunded,
-            failure: self.failure.as_ref().map(words),
-            qr: self.qr.clone(),
-            action_url: (self.status == "action").then(|| format!("/v1/simulator/intents/{id}")),
-            capture_before: (status == IntentStatus::Held).then_some(self.created_at + 7 * 86_400_000),
-            id,
-        }
-    }
-
-    /// What `authorise` answers, the first time and every time: the outcome comes by webhook.
-    fn first_answer(&self) -> Intent {
-        Intent {
-            status: IntentStatus::Pending,
-            captured: 0,
-            refunded: 0,
-            failure: None,
-            capture_before: None,
-            ..self.intent()
-        }
-    }
-}
-
 #[async_trait]
 impl PaymentProvider for Simulator {
     fn name(&self) -> &'static str {
@@ -293,7 +213,7 @@ impl PaymentProvider for Simulator {
         behaviour::tokenise(&card, (self.clock)())
     }
 
-    async fn authorise(&self, request: Authorise) -> Result<Intent, ProviderError> {
+    async fn authorise(&self, request: &Authorise) -> Result<Intent, ProviderError> {
         let behaviour = match &request.method {
             Method::Pix => Behaviour::Pix,
             Method::Card { token } => behaviour::of_token(token)
@@ -301,11 +221,11 @@ impl PaymentProvider for Simulator {
         };
         let fingerprint = format!("{} {} {}", request.amount, request.currency, behaviour.as_str());
         for _ in 0..MAX_TRIES {
-            if let Some(intent) = self.replay(&request, &fingerprint).await? {
+            if let Some(intent) = self.replay(request, &fingerprint).await? {
                 return Ok(intent);
             }
             let now = (self.clock)();
-            let book = self.new_book(&request, behaviour, now);
+            let book = self.new_book(request, behaviour, now);
             let mut batch = Batch::new();
             batch.insert(book.row());
             let values = vec![Value::Int(book.id), Value::from(fingerprint.as_str())];
@@ -314,8 +234,7 @@ impl PaymentProvider for Simulator {
                 batch.send(message);
             }
             if let (Behaviour::Pix, Some(delay)) = (behaviour, self.settings.pix_paid_after_ms) {
-                let timer = PixTimer { intent: public_id("pi_", book.id) };
-                batch.send(Message::new(PIX_QUEUE, &timer).at(now + delay));
+                batch.send(Timer::PayPix { intent: book.public_id() }.message(now + delay));
             }
             match self.store.commit(batch).await {
                 Ok(receipt) => {
@@ -334,7 +253,7 @@ impl PaymentProvider for Simulator {
             "held" if book.behaviour == Behaviour::CaptureFails => {
                 Err(ProviderError::Invalid("the hold was lifted by the bank".into()))
             }
-            "held" => Ok(Some(Change { status: "taken", captured: book.amount, ..Change::of(book) })),
+            "held" => Ok(Some(Change::take(book))),
             "taken" => Ok(None),
             other => Err(ProviderError::Invalid(format!("a payment that is {other} cannot be captured"))),
         })
@@ -344,66 +263,51 @@ impl PaymentProvider for Simulator {
     async fn void(&self, intent: &str, _key: &str) -> Result<Intent, ProviderError> {
         self.change(intent, |book| match book.status.as_str() {
             "held" if book.behaviour == Behaviour::UndoFails => Err(ProviderError::Invalid("the bank refuses".into())),
-            "held" | "pending" | "action" => Ok(Some(Change { status: "cancelled", ..Change::of(book) })),
+            "held" | "pending" | "action" => Ok(Some(Change::to(book, "cancelled"))),
             _ => Ok(None),
         })
         .await
     }
 
-    async fn refund(&self, intent: &str, amount: i64, key: &str) -> Result<Intent, ProviderError> {
-        let replayed = self.store.get(&KEYS, &key.into()).await.map_err(unavailable)?;
-        if replayed.is_some() {
-            return self.retrieve(intent).await;
-        }
-        for _ in 0..MAX_TRIES {
-            let book = self.load(intent).await?;
-            if book.behaviour == Behaviour::UndoFails {
-                return Err(ProviderError::Invalid("the bank refuses".into()));
-            }
-            let checked = domain::payment::check_refund(amount, book.captured, book.refunded, 0);
-            checked.map_err(|error| ProviderError::Invalid(error.to_string()))?;
-            let mut batch = Batch::new();
-            let change = Change { status: "taken", refunded: book.refunded + amount, ..Change::of(&book) };
-            let next = book.changed(&change, &mut batch);
-            let request = format!("refund {amount}");
-            batch.insert(Row::new(&KEYS, key, vec![Value::Int(book.id), Value::from(request)]));
-            match self.store.commit(batch).await {
-                Ok(receipt) => {
-                    receipt.durable().await.map_err(unavailable)?;
-                    return Ok(next.intent());
-                }
-                Err(CommitError::Conflict { .. }) => {
-                    let replayed = self.store.get(&KEYS, &key.into()).await.map_err(unavailable)?;
-                    if replayed.is_some() {
-                        return self.retrieve(intent).await;
-                    }
-                }
-                Err(error) => return Err(unavailable(error)),
-            }
-        }
-        Err(ProviderError::Unavailable)
+    async fn refund(&self, request: &RefundRequest) -> Result<Refund, ProviderError> {
+        self.give_back(request).await
+    }
+
+    async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError> {
+        let (refund, book) = self.load_refund(refund).await?;
+        Ok(refund.refund(&book))
     }
 
     async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {
         Ok(self.load(intent).await?.intent())
     }
 
-    async fn find(&self, key: &str) -> Result<Option<Intent>, ProviderError> {
-        let row = self.store.get(&KEYS, &key.into()).await.map_err(unavailable)?;
-        match row.and_then(|row| row.int("intent")) {
+    async fn find(&self, request: &Authorise) -> Result<Option<Intent>, ProviderError> {
+        let row = self.store.get(&KEYS, &request.key.as_str().into()).await.map_err(unavailable)?;
+        match row.and_then(|row| row.int("object")) {
             Some(id) => self.retrieve(&public_id("pi_", id)).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn books(&self, after: Option<String>) -> Result<Option<(Vec<Intent>, Option<String>)>, ProviderError> {
-        let query = Query::table(&INTENTS).limit(500).after(after);
-        let page = self.store.query(query).await.map_err(unavailable)?;
-        let intents = page.rows.iter().filter_map(Book::from_row).map(|book| book.intent());
-        Ok(Some((intents.collect(), page.next)))
+    async fn receive(&self, webhook: Webhook<'_>) -> Result<Event, ReceiveError> {
+        let header = (webhook.header)(SIGNATURE_HEADER);
+        signature::verify(&self.secret, &header, webhook.body, webhook.now)?;
+        objects::read_event(webhook.body)
     }
 
-    fn read_event(&self, body: &[u8]) -> Result<Event, ProviderError> {
-        wire::read(body)
+    async fn events(&self, _since: i64, _after: Option<String>) -> Result<Option<Page<Event>>, ProviderError> {
+        Ok(None)
+    }
+
+    async fn books(&self, after: Option<String>) -> Result<Option<Page<Intent>>, ProviderError> {
+        let query = Query::table(&INTENTS).descending().limit(500).after(after);
+        let page = self.store.query(query).await.map_err(unavailable)?;
+        let intents = page.rows.iter().filter_map(Book::from_row).map(|book| book.intent());
+        Ok(Some(Page { items: intents.collect(), next: page.next }))
+    }
+
+    async fn movements(&self, which: &Movements, after: Option<String>) -> Result<Page<Movement>, ProviderError> {
+        self.lines(which, after).await
     }
 }

@@ -1,65 +1,54 @@
-//! The simulator's webhooks: Stripe's shape, as far as anybody reads it.
+//! The simulator's webhooks: Stripe's objects.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::message::Message;
 
-use super::{Behaviour, Book};
+use super::Behaviour;
+use super::books::{Book, RefundBook};
 use crate::SimulatorSettings;
-use crate::provider::{Event, Intent, IntentStatus, ProviderError};
+use crate::provider::objects::{
+    ATTEMPT, Expandable, KEY, ORDER_ID, WireCard, WireCharge, WireData, WireDetails, WireDispute, WireEvent,
+    WireEvidence, WireFailure, WireIntent, WireRefund, WireTransaction,
+};
 use crate::records::public_id;
 
 /// Webhooks to post; the body is the event.
 pub const WEBHOOK_QUEUE: &str = "simulator-webhooks";
-/// Pix payments that are paid by themselves; the body is a [`PixTimer`].
-pub const PIX_QUEUE: &str = "simulator-pix";
+/// What happens by itself after a while; the body is a [`Timer`].
+pub const TIMER_QUEUE: &str = "simulator-timers";
 
-/// Says that a Pix is paid now.
+/// How long the shop has to answer a dispute.
+const DISPUTE_MS: i64 = 7 * 86_400_000;
+
+/// What happens by itself after a while.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct PixTimer {
-    /// `pi_...`
-    pub intent: String,
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Timer {
+    /// The customer pays a Pix.
+    PayPix {
+        /// `pi_...`
+        intent: String,
+    },
+    /// A pending refund reaches the customer, or does not.
+    EndRefund {
+        /// `re_...`
+        refund: String,
+    },
+    /// The customer's bank disputes a payment.
+    Dispute {
+        /// `pi_...`
+        intent: String,
+    },
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct WireEvent {
-    id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    created: i64,
-    data: WireData,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct WireData {
-    object: WireIntent,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct WireIntent {
-    id: String,
-    amount: i64,
-    #[serde(default)]
-    amount_received: i64,
-    currency: String,
-    status: String,
-    metadata: WireMetadata,
-    /// Seconds since the epoch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    capture_before: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last_payment_error: Option<WireFailure>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct WireMetadata {
-    order_id: String,
-    attempt: i64,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct WireFailure {
-    code: String,
-    message: String,
+impl Timer {
+    /// The message that brings it.
+    pub(super) fn message(&self, at: i64) -> Message {
+        Message::new(TIMER_QUEUE, self).at(at)
+    }
 }
 
 /// The webhooks that follow from the state of an intent.
@@ -71,86 +60,99 @@ pub(super) fn webhooks(book: &Book, settings: &SimulatorSettings, now: i64) -> V
         _ => return Vec::new(),
     };
     let delay = settings.webhook_delay_ms;
-    let event = event(book, kind, status, now);
+    let event = event(kind, json!(intent(book, status)), now);
     let send = |event: &WireEvent, delay: i64| Message::new(WEBHOOK_QUEUE, event).at(visible_at(now, delay));
     match book.behaviour {
         Behaviour::NoWebhook => Vec::new(),
         Behaviour::LateWebhook => vec![send(&event, settings.late_webhook_ms)],
         Behaviour::DuplicateWebhook => vec![send(&event, delay), send(&event, delay)],
         Behaviour::ReorderedWebhook => {
-            let older = self::event(book, "payment_intent.processing", "processing", now - 1000);
+            let older = self::event("payment_intent.processing", json!(intent(book, "processing")), now - 1000);
             vec![send(&event, delay), send(&older, delay + 500)]
         }
         _ => vec![send(&event, delay)],
     }
 }
 
+/// The webhook about a refund.
+pub(super) fn refund_webhook(refund: &RefundBook, book: &Book, settings: &SimulatorSettings, now: i64) -> Message {
+    let kind = if refund.status == "failed" { "refund.failed" } else { "refund.updated" };
+    let said = refund.refund(book);
+    let object = WireRefund {
+        id: said.id,
+        amount: refund.amount,
+        currency: book.currency.to_ascii_lowercase(),
+        status: Some(refund.status.clone()),
+        payment_intent: Some(said.intent),
+        metadata: BTreeMap::from([(KEY.into(), refund.key.clone())]),
+        failure_reason: said.failure,
+    };
+    Message::new(WEBHOOK_QUEUE, &event(kind, json!(object), now)).at(visible_at(now, settings.webhook_delay_ms))
+}
+
+/// The webhook about the dispute of an intent.
+pub(super) fn dispute_webhook(book: &Book, fee: i64, settings: &SimulatorSettings, now: i64) -> Option<Message> {
+    let status = book.dispute.clone()?;
+    let kind = match status.as_str() {
+        "won" | "lost" => "charge.dispute.closed",
+        _ => "charge.dispute.created",
+    };
+    let taken = WireTransaction { amount: -book.captured, fee, ..WireTransaction::default() };
+    let object = WireDispute {
+        id: book.dispute_id(),
+        amount: book.captured,
+        currency: book.currency.to_ascii_lowercase(),
+        status,
+        reason: "fraudulent".into(),
+        payment_intent: Some(book.public_id()),
+        evidence_details: Some(WireEvidence { due_by: Some((now + DISPUTE_MS) / 1000) }),
+        balance_transactions: vec![taken],
+    };
+    let event = event(kind, json!(object), now);
+    Some(Message::new(WEBHOOK_QUEUE, &event).at(visible_at(now, settings.webhook_delay_ms)))
+}
+
 fn visible_at(now: i64, delay: i64) -> i64 {
     if delay == 0 { 0 } else { now + delay }
 }
 
-fn event(book: &Book, kind: &str, status: &str, now: i64) -> WireEvent {
-    let intent = book.intent();
-    let failure = intent.failure.filter(|_| book.status == "refused");
-    WireEvent {
-        id: public_id("evt_", store::id::next()),
-        kind: kind.into(),
-        created: now / 1000,
-        data: WireData {
-            object: WireIntent {
-                id: public_id("pi_", book.id),
-                amount: book.amount,
-                amount_received: book.captured,
-                currency: book.currency.to_ascii_lowercase(),
-                status: status.into(),
-                metadata: WireMetadata { order_id: book.order_id.clone(), attempt: book.attempt },
-                capture_before: intent.capture_before.map(|at| at / 1000),
-                last_payment_error: failure.map(|(code, message)| WireFailure { code, message }),
-            },
-        },
-    }
+fn event(kind: &str, object: serde_json::Value, now: i64) -> WireEvent {
+    let id = public_id("evt_", store::id::next());
+    WireEvent { id, kind: kind.into(), created: now / 1000, data: WireData { object } }
 }
 
-/// Reads an event. A kind that we do not follow has no intent.
-pub(super) fn read(body: &[u8]) -> Result<Event, ProviderError> {
-    #[derive(Deserialize)]
-    struct Head {
-        id: String,
-        #[serde(rename = "type")]
-        kind: String,
-    }
-    let malformed = |_| ProviderError::Invalid("the body is not an event".into());
-    let head: Head = serde_json::from_slice(body).map_err(malformed)?;
-    if head.id.is_empty() || head.id.len() > 128 {
-        return Err(ProviderError::Invalid("the event's id must have 1 to 128 characters".into()));
-    }
-    if !head.kind.starts_with("payment_intent.") {
-        return Ok(Event { id: head.id, intent: None });
-    }
-    let event: WireEvent = serde_json::from_slice(body).map_err(malformed)?;
-    let object = event.data.object;
-    let status = match object.status.as_str() {
-        "requires_capture" => IntentStatus::Held,
-        "succeeded" => IntentStatus::Taken,
-        "requires_payment_method" => IntentStatus::Refused,
-        "canceled" => IntentStatus::Cancelled,
-        _ => IntentStatus::Pending,
-    };
-    Ok(Event {
-        id: event.id,
-        intent: Some(Intent {
-            id: object.id,
-            order_id: object.metadata.order_id,
-            attempt: object.metadata.attempt,
-            status,
-            amount: object.amount,
-            currency: object.currency.to_ascii_uppercase(),
-            captured: object.amount_received,
-            refunded: 0,
-            failure: object.last_payment_error.map(|f| (f.code, f.message)),
-            qr: None,
-            action_url: None,
-            capture_before: object.capture_before.map(|at| at.saturating_mul(1000)),
+fn intent(book: &Book, status: &str) -> WireIntent {
+    let intent = book.intent();
+    let failure = intent.failure.filter(|_| book.status == "refused");
+    let transaction = intent.fee.map(|fee| {
+        let transaction = WireTransaction { amount: book.captured, fee, ..WireTransaction::default() };
+        Expandable::Object(Box::new(transaction))
+    });
+    let capture_before = intent.capture_before.map(|at| at / 1000);
+    WireIntent {
+        id: book.public_id(),
+        amount: book.amount,
+        amount_received: book.captured,
+        currency: book.currency.to_ascii_lowercase(),
+        status: status.into(),
+        metadata: BTreeMap::from([
+            (ORDER_ID.into(), book.order_id.clone()),
+            (ATTEMPT.into(), book.attempt.to_string()),
+        ]),
+        last_payment_error: failure.map(|(code, message)| WireFailure {
+            code: Some(code),
+            decline_code: None,
+            message: Some(message),
         }),
-    })
+        next_action: None,
+        latest_charge: (capture_before.is_some() || transaction.is_some()).then(|| {
+            Expandable::Object(Box::new(WireCharge {
+                payment_method_details: Some(WireDetails {
+                    card: Some(WireCard { capture_before, ..WireCard::default() }),
+                }),
+                balance_transaction: transaction,
+                ..WireCharge::default()
+            }))
+        }),
+    }
 }

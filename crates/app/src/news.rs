@@ -1,0 +1,134 @@
+//! What the provider tells: payments, refunds, disputes. Webhooks and the poller come through here.
+
+use domain::dispute;
+use domain::payment::Taken;
+use store::{Batch, CommitError};
+
+use crate::app::MAX_TRIES;
+use crate::error::StoreError;
+use crate::provider::{Dispute, Event, Intent, ProviderError, Refund, RefundStatus, Subject};
+use crate::records::dispute::{DisputeRecord, new_row};
+use crate::records::key::{RECEIVED_EVENTS, event_key, received_event};
+use crate::records::{Order, Payment, order};
+use crate::{App, Instant, WebhookOutcome};
+
+impl App {
+    /// Takes an event of the provider, each once. Returns when what it changed is durable.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing changed, and the event may come again.
+    pub(crate) async fn take_event(&self, source: &str, event: &Event) -> Result<WebhookOutcome, StoreError> {
+        // Asked before anything is decided: neither a dispute nor a refund names our order.
+        let about = match &event.subject {
+            Subject::Other => return Ok(WebhookOutcome::Ignored),
+            Subject::Intent(_) => None,
+            Subject::Refund(Refund { intent, .. }) | Subject::Dispute(Dispute { intent, .. }) => {
+                Some(self.intent_of(intent).await?)
+            }
+        };
+        for _ in 0..MAX_TRIES {
+            let mut batch = Batch::new();
+            let now = self.now();
+            let key = event_key(source, &event.id);
+            if self.store.get(&RECEIVED_EVENTS, &key.as_str().into()).await?.is_some() {
+                // The sender forgets the event once it is answered: the first one must be durable by then.
+                self.store.flush().await?;
+                return Ok(WebhookOutcome::Duplicate);
+            }
+            batch.insert(received_event(source, &event.id, now));
+            let outcome = match (&event.subject, &about) {
+                (Subject::Intent(intent), _) => self.decide(intent, now, &mut batch).await?,
+                (Subject::Refund(refund), Some(intent)) => self.hear_refund(refund, intent, now, &mut batch).await?,
+                (Subject::Dispute(dispute), Some(intent)) => {
+                    self.hear_dispute(dispute, intent, now, &mut batch).await?
+                }
+                _ => WebhookOutcome::Ignored,
+            };
+            match self.commit(batch).await {
+                Ok(()) => return Ok(outcome),
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    /// The payment that a refund or dispute is about; `None` if the provider knows of none.
+    async fn intent_of(&self, intent: &str) -> Result<Option<Intent>, StoreError> {
+        match self.provider.retrieve(intent).await {
+            Ok(intent) => Ok(Some(intent)),
+            Err(ProviderError::Unavailable) => Err(StoreError::Unavailable(ProviderError::Unavailable.into())),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Hears of a refund: one that did not reach the customer is a case for a person.
+    async fn hear_refund(
+        &self,
+        refund: &Refund,
+        intent: &Option<Intent>,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<WebhookOutcome, StoreError> {
+        let order = match intent.as_ref().and_then(|intent| order::private_id(&intent.order_id)) {
+            Some(id) => Order::load(&*self.store, id).await?,
+            None => None,
+        };
+        let Some(order) = order else { return Ok(WebhookOutcome::Mismatch) };
+        if refund.status != RefundStatus::Failed {
+            return Ok(WebhookOutcome::Ignored);
+        }
+        let why = refund.failure.as_deref().unwrap_or("no reason given");
+        let reason = format!("the refund {} of {} {} failed: {why}", refund.id, refund.amount, refund.currency);
+        order.update(now).note(order.status, Some(&reason)).attention(&reason).write(batch);
+        Ok(WebhookOutcome::Applied)
+    }
+
+    /// Hears of a dispute: the payment says what the bank has of it, and a person has to answer.
+    async fn hear_dispute(
+        &self,
+        dispute: &Dispute,
+        intent: &Option<Intent>,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<WebhookOutcome, StoreError> {
+        let id = intent.as_ref().and_then(|intent| order::private_id(&intent.order_id));
+        let records = match id {
+            Some(id) => Order::load(&*self.store, id).await?.zip(Payment::load(&*self.store, id).await?),
+            None => None,
+        };
+        let Some((order, payment)) = records else { return Ok(WebhookOutcome::Mismatch) };
+        let known = DisputeRecord::load(&*self.store, &dispute.id).await?;
+        if !dispute::hear(known.as_ref().map(|known| known.status), dispute.status) {
+            return Ok(WebhookOutcome::Ignored);
+        }
+        match &known {
+            Some(known) => known.update(dispute, now, batch),
+            None => drop(batch.insert(new_row(dispute, payment.order_id, now))),
+        }
+        if payment.intent() == Some(dispute.intent.as_str()) {
+            if !payment.status.is_taken() {
+                // The news of the payment itself is on its way: this one comes again.
+                return Err(StoreError::Busy);
+            }
+            let before = known.as_ref().map_or(0, DisputeRecord::withdrawn);
+            let after = if dispute.status.is_withdrawn() { dispute.amount } else { 0 };
+            let taken = Taken { disputed: payment.disputed - before + after, ..payment.taken() };
+            let update = payment.update().set("disputed", taken.disputed);
+            let next = taken.status();
+            let update = if next == payment.status { update } else { update.status(next)? };
+            update.write(batch);
+        }
+        let until =
+            dispute.respond_by.map_or_else(String::new, |at| format!(", answer by {}", Instant(at).to_rfc3339()));
+        let reason = format!(
+            "the payment is disputed ({}): {} {} {}{until}",
+            dispute.reason,
+            dispute.status.as_str(),
+            dispute.amount,
+            dispute.currency
+        );
+        order.update(now).note(order.status, Some(&reason)).attention(&reason).write(batch);
+        Ok(WebhookOutcome::Applied)
+    }
+}

@@ -1,0 +1,81 @@
+//! What comes after the capture: refunds that take a while or fail, disputes, the provider's account.
+
+use app::provider::{Movement, MovementKind, Movements, PaymentProvider};
+
+use crate::shop::{Shop, lunch};
+
+const PAID: &str = "validate-order reserve-stock request-payment webhook results:ok commit-stock capture-payment";
+
+async fn paid(shop: &Shop, number: &str) -> String {
+    let id = shop.place(lunch(number)).await;
+    shop.run(&id, PAID).await;
+    id
+}
+
+async fn status(shop: &Shop, id: &str) -> &'static str {
+    shop.order(id).await.payment.status.as_str()
+}
+
+async fn lines(shop: &Shop, which: Movements) -> Vec<Movement> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = shop.provider.movements(&which, cursor).await.unwrap();
+        all.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            return all;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refund_may_take_a_while_and_fail() {
+    let shop = Shop::open().await;
+    for (number, asks) in [("4000000000007726", false), ("4000000000005126", true)] {
+        let id = paid(&shop, number).await;
+        shop.run(&id, "cancel reverse-payment:CANCELLED timer webhook").await;
+        assert_eq!(status(&shop, &id).await, "REFUNDED");
+        assert_eq!(shop.order(&id).await.needs_attention.is_some(), asks, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_is_heard_once_and_ends() {
+    let shop = Shop::open().await;
+    for (answer, end) in [("won", "CONFIRMED"), ("lost", "DISPUTED")] {
+        let id = paid(&shop, "4000000000000259").await;
+        shop.run(&id, "timer webhook").await;
+        assert_eq!(status(&shop, &id).await, "DISPUTED");
+        let attention = shop.order(&id).await.needs_attention.unwrap();
+        assert!(attention.contains("disputed (fraudulent)"), "{attention}");
+        // What the bank has taken back is not given back once more.
+        shop.run(&id, &format!("cancel reverse-payment:CANCELLED dispute:{answer} webhook")).await;
+        assert_eq!(status(&shop, &id).await, end);
+    }
+}
+
+#[tokio::test]
+async fn the_account_adds_up_and_is_paid_out() {
+    let mut settings = crate::shop::settings();
+    settings.simulator.payout_delay_ms = 0;
+    let shop = Shop::with(settings).await;
+    let id = paid(&shop, "4242424242424242").await;
+    shop.run(&id, "cancel reverse-payment:CANCELLED").await;
+    paid(&shop, "4242424242424242").await;
+    let since = Movements::Since(0);
+    let all = lines(&shop, since.clone()).await;
+    let sum: i64 = all.iter().map(|line| line.amount - line.fee).sum();
+    let fee = shop.app.settings().simulator.fee(5180);
+    assert_eq!((all.len(), sum), (3, 5180 - 2 * fee));
+    let refund = all.iter().find(|line| line.kind == MovementKind::Refund).unwrap();
+    assert_eq!((refund.amount, refund.fee, refund.order_id.as_deref()), (-5180, 0, Some(id.as_str())));
+    let payout = shop.simulator.pay_out().await.unwrap().unwrap();
+    assert_eq!(shop.simulator.pay_out().await.unwrap(), None, "there is nothing left");
+    let paid_out = lines(&shop, Movements::Payout(payout.clone())).await;
+    assert_eq!(paid_out, all);
+    let all = lines(&shop, since).await;
+    assert_eq!((all[0].kind, all[0].source.as_ref()), (MovementKind::Payout, Some(&payout)));
+    assert_eq!(all.iter().map(|line| line.amount - line.fee).sum::<i64>(), 0);
+    assert!(lines(&shop, Movements::Since(store::clock::now_ms() + 60_000)).await.is_empty());
+}
