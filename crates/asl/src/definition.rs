@@ -205,6 +205,8 @@ pub(crate) struct Parallel {
 pub(crate) struct MapState {
     pub(crate) processor: usize,
     pub(crate) distributed: bool,
+    /// Whether its children are Express executions.
+    pub(crate) express: bool,
     pub(crate) label: Option<String>,
     pub(crate) items_path: Option<Query>,
     /// `Items` of a JSONata state.

@@ -97,6 +97,13 @@ pub enum Event {
         /// The timer.
         timer: TimerId,
     },
+    /// The limits of a run of a distributed Map change.
+    MapRunUpdated {
+        /// The n-th run of the execution.
+        run: u32,
+        /// What to set.
+        update: MapRunUpdate,
+    },
     /// Somebody stopped the execution.
     Stopped {
         /// The error to record.
@@ -104,6 +111,17 @@ pub enum Event {
         /// The cause to record.
         cause: Option<String>,
     },
+}
+
+/// Limits of a run of a distributed Map to set; the others stay.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct MapRunUpdate {
+    /// Children that run at once; 0 is as many as the engine takes.
+    pub max_concurrency: Option<u64>,
+    /// Failed items that are tolerated, in percent of all.
+    pub tolerated_percentage: Option<f64>,
+    /// Failed items that are tolerated.
+    pub tolerated_count: Option<f64>,
 }
 
 /// What the host must now do.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::map_runs::MapRunEvent;
 use crate::resource::{Kind, Resource};
 
 /// Takes the events of a history as they arise.
@@ -12,6 +13,8 @@ pub trait HistorySink {
     fn wants(&self) -> bool;
     /// Takes the next event.
     fn push(&mut self, event: HistoryEvent);
+    /// Takes what happens in the runs of distributed Maps, whose children have histories of their own.
+    fn map_run(&mut self, _: MapRunEvent) {}
 }
 
 /// Wants no history.

@@ -264,13 +264,13 @@ impl Exported<'_> {
         {
             return output.clone();
         }
-        let arn = self.map_run_arn.replacen(":mapRun:", ":execution:", 1);
+        let arn = crate::map_runs::child_arn(self.map_run_arn, u32::try_from(n).unwrap_or(u32::MAX));
         let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
         let mut out = Map::new();
-        out.insert("ExecutionArn".into(), format!("{arn}-{n}").into());
+        out.insert("ExecutionArn".into(), arn.into());
         out.insert("Input".into(), ended.input.to_string().into());
         out.insert("InputDetails".into(), json!({ "Included": true }));
-        out.insert("Name".into(), format!("{name}-{n}").into());
+        out.insert("Name".into(), name.into());
         match &ended.result {
             Ok(output) => {
                 out.insert("Output".into(), output.to_string().into());

@@ -22,6 +22,7 @@
 pub mod error;
 pub mod items;
 pub mod limits;
+pub mod map_runs;
 pub mod path;
 pub mod resource;
 
@@ -49,7 +50,9 @@ mod variables;
 
 pub use definition::{Definition, QueryLanguage, StateView};
 pub use diagnostic::{Diagnostic, Severity};
-pub use event::{Applied, Command, Event, ExecutionInfo, Moment, Outcome, TaskId, TaskStart, TimerId, Work};
+pub use event::{
+    Applied, Command, Event, ExecutionInfo, MapRunUpdate, Moment, Outcome, TaskId, TaskStart, TimerId, Work,
+};
 pub use history::{Details, HistoryEvent, HistorySink, NoHistory};
 pub use machine::Machine;
 pub use resource::Resource;

@@ -3,6 +3,7 @@
 //! An execution is a tree of threads. The root runs the flow; a Parallel or Map state forks one thread for each branch or
 //! item and waits for them. Every thread is at one state and either runs or is blocked on a task, a timer or its children.
 
+mod child;
 mod fork;
 mod map_run;
 mod redrive;
@@ -11,6 +12,7 @@ mod settle;
 mod task;
 mod thread;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -21,7 +23,7 @@ use crate::history::HistorySink;
 use run::Run;
 pub(crate) use run::{invalid_path, select, text, whole};
 pub(crate) use settle::delay_ms;
-use thread::{Slot, Thread};
+use thread::{ChildId, Slot, Thread};
 
 /// One execution of a flow: plain data, cloned as such.
 ///
@@ -45,8 +47,12 @@ pub struct Machine {
     draws: u64,
     /// The id of the last history event, whether or not a sink wanted it.
     last_event: u64,
-    /// State transitions of items whose history is not part of this one.
-    silent_steps: u64,
+    /// The last history event of each child of a distributed Map that has not succeeded.
+    children: BTreeMap<ChildId, u64>,
+    /// Events of all children.
+    child_events: u64,
+    /// How many runs of distributed Maps there were.
+    map_runs: u32,
     /// The sizes of all threads' data and collected results, to bound them together.
     live_bytes: usize,
     started: bool,
@@ -88,7 +94,9 @@ impl Machine {
             next_timer: 0,
             draws: 0,
             last_event: 0,
-            silent_steps: 0,
+            children: BTreeMap::new(),
+            child_events: 0,
+            map_runs: 0,
             live_bytes: 0,
             started: false,
             outcome: None,
@@ -123,6 +131,7 @@ impl Machine {
             Event::TaskTimedOut { task } => return run.task_timed_out(task, false),
             Event::TaskHeartbeat { task } => return run.task_heartbeat(task),
             Event::TimerFired { timer } => return run.timer_fired(timer),
+            Event::MapRunUpdated { run: number, update } => return run.map_run_updated(number, &update),
             Event::Stopped { error, cause } => run.stop(error, cause),
         }
         Applied::Changed

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use asl::{HistoryEvent, MapRunUpdate};
 use serde_json::Value as Json;
 use store::{BoxError, Query};
 
@@ -10,6 +11,7 @@ use crate::activities::{Activity, ActivityTask};
 use crate::callbacks::{Report, ReportError};
 use crate::express::ExpressRun;
 use crate::machines::{MachineError, MachineUpdate, NewMachine, Revision, StateMachine, Version};
+use crate::map_runs::{ChildExecution, MapRunView};
 use crate::starts::{Filter, Place, StartError, Started, Summary, Target};
 use crate::tables::STATE_MACHINES;
 use crate::trial::{Trial, Tried};
@@ -290,6 +292,55 @@ impl Runtime {
     /// The execution cannot be reached now.
     pub async fn redrive_execution(&self, id: i64) -> Result<Option<i64>, BoxError> {
         self.core.redrive_execution(id).await
+    }
+
+    /// The runs of distributed Maps of an execution, in the order in which they began; `None` if there is none of that id.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the journal is damaged.
+    pub async fn map_runs(&self, execution: i64) -> Result<Option<Vec<MapRunView>>, BoxError> {
+        self.core.map_runs(execution).await
+    }
+
+    /// A run of a distributed Map by its ARN.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the journal is damaged.
+    pub async fn map_run(&self, arn: &str) -> Result<Option<MapRunView>, BoxError> {
+        self.core.map_run(arn).await
+    }
+
+    /// Sets limits of a run under way. Durable when it returns; `None` if there is none, `false` if it has ended.
+    ///
+    /// # Errors
+    /// The execution cannot be reached now.
+    pub async fn update_map_run(&self, arn: &str, update: MapRunUpdate) -> Result<Option<bool>, BoxError> {
+        self.core.update_map_run(arn, update).await
+    }
+
+    /// Child executions of a run, the newest first: at most `limit` (up to [`MAX_CHILDREN`]) after `skip` others of that
+    /// status, and how many to skip for the next page. `None` if there is no such run.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the journal is damaged.
+    ///
+    /// [`MAX_CHILDREN`]: crate::MAX_CHILDREN
+    pub async fn map_run_executions(
+        &self,
+        arn: &str,
+        status: Option<&str>,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Option<(Vec<ChildExecution>, Option<usize>)>, BoxError> {
+        self.core.map_run_executions(arn, status, skip, limit).await
+    }
+
+    /// A child execution of a run by its ARN, and its history.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the journal is damaged.
+    pub async fn child_execution(&self, arn: &str) -> Result<Option<(ChildExecution, Vec<HistoryEvent>)>, BoxError> {
+        self.core.child_execution(arn).await
     }
 
     /// Takes what a worker reports about its task. Durable when it returns.

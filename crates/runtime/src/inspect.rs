@@ -140,7 +140,7 @@ impl Core {
     }
 
     /// Replays an execution, pushing its history to the sink.
-    async fn retell(
+    pub(crate) async fn retell(
         &self,
         id: i64,
         sink: &mut (dyn asl::HistorySink + Send),

@@ -11,14 +11,15 @@
 //! | `d` | task | `TaskTimedOut` |
 //! | `h` | task | `TaskHeartbeat` |
 //! | `t` | timer | `TimerFired` |
+//! | `u` | run, concurrency, tolerated percentage and count, each or null | `MapRunUpdated` |
 //! | `x` | error, cause | `Stopped` |
 //! | `r` | | none: the execution was redriven |
 //! | `m` | timer, message | none: the message that will fire the timer |
 
 use std::fmt::Write as _;
 
-use asl::{Event, TimerId};
-use serde_json::Value;
+use asl::{Event, MapRunUpdate, TimerId};
+use serde_json::{Value, json};
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +51,11 @@ pub(crate) fn write(record: &Record, out: &mut String) {
                 Event::TaskTimedOut { task } => writeln!(out, "\"d\",{task}]"),
                 Event::TaskHeartbeat { task } => writeln!(out, "\"h\",{task}]"),
                 Event::TimerFired { timer } => writeln!(out, "\"t\",{timer}]"),
+                Event::MapRunUpdated { run, update } => {
+                    let MapRunUpdate { max_concurrency, tolerated_percentage, tolerated_count } = update;
+                    let values = json!([max_concurrency, tolerated_percentage, tolerated_count]);
+                    writeln!(out, "\"u\",{run},{values}]")
+                }
                 Event::Stopped { error, cause } => {
                     writeln!(out, "\"x\",{},{}]", text(error.as_deref()), text(cause.as_deref()))
                 }
@@ -89,6 +95,17 @@ fn read_line(line: &str) -> Option<Record> {
         "d" => Event::TaskTimedOut { task: number(next())? },
         "h" => Event::TaskHeartbeat { task: number(next())? },
         "t" => Event::TimerFired { timer: number(next())? },
+        "u" => {
+            let run = number(next())?;
+            let values = next()?;
+            let value = |at: usize| values.get(at).filter(|value| !value.is_null());
+            let update = MapRunUpdate {
+                max_concurrency: value(0).and_then(Value::as_u64),
+                tolerated_percentage: value(1).and_then(Value::as_f64),
+                tolerated_count: value(2).and_then(Value::as_f64),
+            };
+            Event::MapRunUpdated { run, update }
+        }
         "x" => Event::Stopped { error: string(next()), cause: string(next()) },
         "r" => return Some(Record::Redriven { at_ms }),
         "m" => return Some(Record::Timer { timer: number(next())?, message: next()?.as_i64()? }),
@@ -100,7 +117,6 @@ fn read_line(line: &str) -> Option<Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn records_travel_as_lines() {
@@ -114,6 +130,10 @@ mod tests {
             Event::TaskFailed { task: 2, error: Some("E".into()), cause: Some("line\nbreak \"quoted\"".into()) },
             Event::TaskHeartbeat { task: 3 },
             Event::TimerFired { timer: 4 },
+            Event::MapRunUpdated {
+                run: 2,
+                update: MapRunUpdate { tolerated_percentage: Some(12.5), ..MapRunUpdate::default() },
+            },
             Event::Stopped { error: None, cause: Some("by hand".into()) },
         ];
         let mut records: Vec<Record> =

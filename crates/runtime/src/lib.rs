@@ -19,6 +19,7 @@ mod flow;
 mod inspect;
 mod journal;
 mod machines;
+mod map_runs;
 mod queue;
 mod relay;
 mod resource;
@@ -50,6 +51,7 @@ pub use inspect::{Description, Listing, MAX_MESSAGES, MessageView, Stats};
 pub use machines::{
     MAX_TAGS, MachineError, MachineKind, MachineUpdate, NewMachine, Revision, StateMachine, Version, check_definition,
 };
+pub use map_runs::{ChildExecution, MAX_CHILDREN, MapRunView};
 pub use queue::QueueFigures;
 pub use starts::{Filter, Place, StartError, Started, Summary, Target};
 pub use tables::{EXECUTIONS, FLOWS, JOURNAL, tables};

@@ -8,14 +8,16 @@ use serde_json::Value;
 
 use super::redrive::Resume;
 use super::run::{Run, Step, invalid_path, select, shown};
-use super::thread::{Fork, Item, Phase, Slot, Thread};
+use super::thread::{Fork, Item, MapRunRef, Phase, Slot, Thread};
 use crate::data::{self, Size};
 use crate::definition::{Items, Kind, MapState, Parallel, QueryLanguage, Seconds, State, Tolerance};
 use crate::environment::Environment;
 use crate::error::{DATA_LIMIT_EXCEEDED, EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure, QUERY_EVALUATION_ERROR};
+use crate::event::Outcome;
 use crate::history::Details;
 use crate::items::Ended;
 use crate::limits;
+use crate::map_runs::{Limits, MapRunChange, RunId, RunStatus};
 use crate::template::Template;
 
 /// Most items of a distributed Map that run at once.
@@ -48,6 +50,7 @@ impl<'a> Run<'a> {
             last_done: thread.last_event,
             failed: 0,
             tolerated: 0,
+            limits: Limits::default(),
             map_run: None,
             ended: BTreeMap::new(),
             unsuccessful: Vec::new(),
@@ -73,7 +76,7 @@ impl<'a> Run<'a> {
         child.variables = thread.variables.inner();
         child.item = thread.item.clone();
         child.last_event = thread.last_event;
-        child.silent = thread.silent;
+        child.child = thread.child;
         child
     }
 
@@ -100,12 +103,16 @@ impl<'a> Run<'a> {
         self.begin_items(slot, thread, state, map, items, None)
     }
 
-    /// Notes that a distributed Map's run starts; gives its ARN.
-    pub(super) fn start_map_run(&mut self, thread: &mut Thread, map: &MapState) -> String {
-        let machine = &self.machine;
-        let arn = map_run_arn(&machine.info.state_machine_id, map, machine.info.seed, machine.last_event);
+    /// Notes that a distributed Map's run starts.
+    pub(super) fn start_map_run(&mut self, thread: &mut Thread, state: &State, map: &MapState) -> MapRunRef {
+        let number = self.machine.map_runs;
+        self.machine.map_runs += 1;
+        let info = &self.machine.info;
+        let arn = map_run_arn(&info.state_machine_id, map, RunId { seed: info.seed, run: number, child: None });
         self.note(thread, "MapRunStarted", || Details::MapRunStarted { arn: arn.clone() });
-        arn
+        let (name, express) = (Arc::clone(&state.name), map.express);
+        self.tell(number, || MapRunChange::Started { arn: arn.clone(), state: name, express });
+        MapRunRef { number, arn }
     }
 
     /// Forks a thread for each item, or for each batch of them.
@@ -116,38 +123,38 @@ impl<'a> Run<'a> {
         state: &'a State,
         map: &'a MapState,
         items: Vec<Value>,
-        run: Option<String>,
+        run: Option<MapRunRef>,
     ) -> Result<Step, Failure> {
         let items = match &map.batcher {
             None => items,
             Some(batcher) => self.batches(thread, state, map, batcher, items)?,
         };
         let length = items.len();
-        let (wanted, tolerated) = self.with_environment(thread, state, None, |env| {
+        let limits = self.with_environment(thread, state, None, |env| {
             let input = select(&state.input_path, env)?;
             let env = env.with_input(&input);
-            let tolerated = if map.distributed { tolerated(map, length, &env)? } else { 0 };
-            Ok::<_, Failure>((concurrency(map, &env)?, tolerated))
+            let tolerated = if map.distributed { tolerated(map, &env)? } else { Limits::default() };
+            Ok::<_, Failure>(Limits { max_concurrency: concurrency(map, &env)?, ..tolerated })
         })?;
         let run = match run {
-            None if map.distributed => Some(self.start_map_run(thread, map)),
+            None if map.distributed => Some(self.start_map_run(thread, state, map)),
             run => run,
         };
-        let most = if map.distributed { DISTRIBUTED_CONCURRENCY } else { limits::INLINE_CONCURRENCY };
-        let limit = match usize::try_from(wanted) {
-            Ok(0) | Err(_) => most,
-            Ok(wanted) => wanted.min(most),
-        };
+        if let Some(MapRunRef { number, .. }) = run {
+            self.tell(number, || MapRunChange::Sized(sizes(map, &items)));
+            self.tell(number, || MapRunChange::Limited(limits));
+        }
         let fork = Fork {
             running: BTreeMap::new(),
             results: vec![None; length],
             size: Size { bytes: 2, depth: 0 },
             waiting: items.into_iter(),
             next: 0,
-            limit,
+            limit: at_once(map, limits),
             last_done: thread.last_event,
             failed: 0,
-            tolerated,
+            tolerated: tolerable(limits, length),
+            limits,
             map_run: run,
             ended: BTreeMap::new(),
             unsuccessful: Vec::new(),
@@ -158,7 +165,7 @@ impl<'a> Run<'a> {
     }
 
     /// Starts as many items as may run; with none left and none running the Map is done.
-    fn start_items(
+    pub(super) fn start_items(
         &mut self,
         slot: Slot,
         thread: &mut Thread,
@@ -193,36 +200,33 @@ impl<'a> Run<'a> {
                 let length = fork.results.len();
                 let results: Vec<Value> = std::mem::take(&mut fork.results).into_iter().flatten().collect();
                 let (last_done, size) = (fork.last_done, fork.size);
+                let run = fork.map_run.as_ref().map(|run| run.number);
                 self.release(size.bytes - 2);
                 if let Some(writer) = &map.writer {
-                    if !thread.silent {
-                        thread.last_event = last_done;
-                    }
+                    thread.last_event = last_done;
                     let Some(output) = self.write_results(slot, thread, state, writer, results)? else {
                         return Ok(Step::Blocked);
                     };
                     thread.phase = Phase::Ready;
-                    self.map_done(thread, map, last_done);
+                    self.map_done(thread, run, last_done);
                     return Ok(self.succeeded(slot, thread, state, output, None));
                 }
                 thread.phase = Phase::Ready;
-                self.map_done(thread, map, last_done);
+                self.map_done(thread, run, last_done);
                 Ok(self.succeeded(slot, thread, state, Value::Array(results), Some(listed(size, length))))
             }
             _ => Ok(Step::Blocked),
         }
     }
 
-    pub(super) fn map_done(&mut self, thread: &mut Thread, map: &MapState, last_done: u64) {
-        if thread.silent {
-            return;
-        }
+    pub(super) fn map_done(&mut self, thread: &mut Thread, run: Option<u32>, last_done: u64) {
         thread.last_event = last_done;
-        if map.distributed {
+        if let Some(run) = run {
             self.note(thread, "MapRunSucceeded", || Details::None);
+            self.tell(run, || MapRunChange::Ended(RunStatus::Succeeded));
         }
         // The exit follows what this event follows, not this event.
-        self.event(thread.last_event, "MapStateSucceeded", || Details::None);
+        self.event_in(thread.child, thread.last_event, "MapStateSucceeded", || Details::None);
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is a different fact about one item")]
@@ -237,14 +241,18 @@ impl<'a> Run<'a> {
         previous: u64,
     ) -> Result<Thread, Failure> {
         let mut child = self.child(slot, thread, map.processor, index, Value::Null, Size::default());
-        child.silent = thread.silent || map.distributed;
-        child.last_event = previous;
-        if !child.silent {
-            child.last_event = self.event(previous, "MapIterationStarted", || Details::MapIteration {
+        let run = match &thread.phase {
+            Phase::Forked(fork) => fork.map_run.as_ref().map(|run| run.number),
+            _ => None,
+        };
+        child.last_event = match run {
+            None => self.event_in(thread.child, previous, "MapIterationStarted", || Details::MapIteration {
                 name: Arc::clone(&state.name),
                 index,
-            });
-        }
+            }),
+            // A history of its own, whose first state follows nothing.
+            Some(_) => 0,
+        };
         let read = self.definition.reads.map_item;
         match map.item_selector.as_ref().filter(|_| map.batcher.is_none()) {
             None => {
@@ -259,6 +267,9 @@ impl<'a> Run<'a> {
                 }
                 child.input = self.selected(thread, state, template, index, value)?;
             }
+        }
+        if let Some(run) = run {
+            self.child_begins(&mut child, run, index);
         }
         child.size = self.size_of(&child.input, state)?;
         self.reserve(child.size.bytes)?;
@@ -330,10 +341,12 @@ impl<'a> Run<'a> {
     fn child_done(&mut self, slot: Slot, thread: &mut Thread, state: &'a State, child: &Thread, output: Value) -> Step {
         let index = child.index;
         let mut last_done = child.last_event;
-        if matches!(&state.kind, Kind::Map(_)) && !child.silent {
-            last_done = self.event(child.last_event, "MapIterationSucceeded", || Details::MapIteration {
-                name: Arc::clone(&state.name),
-                index,
+        let own = child.child != thread.child;
+        if own {
+            self.child_ends(child, &Outcome::Succeeded { output: output.clone() });
+        } else if matches!(&state.kind, Kind::Map(_)) {
+            last_done = self.event_in(child.child, child.last_event, "MapIterationSucceeded", || {
+                Details::MapIteration { name: Arc::clone(&state.name), index }
             });
         }
         let Phase::Forked(fork) = &mut thread.phase else { return Step::Blocked };
@@ -348,7 +361,7 @@ impl<'a> Run<'a> {
         // The account of the child passes to its parent.
         fork.size.bytes = fork.size.bytes.saturating_add(child.size.bytes);
         fork.size.depth = fork.size.depth.max(child.size.depth);
-        if !child.silent || thread.silent {
+        if !own {
             fork.last_done = last_done;
         }
         self.child_gone(slot, thread, state, child.last_event)
@@ -369,10 +382,8 @@ impl<'a> Run<'a> {
         thread.last_event = fork.last_done;
         thread.phase = Phase::Ready;
         self.release(size.bytes - 2);
-        if !thread.silent {
-            // The exit follows what this event follows, not this event.
-            self.event(thread.last_event, "ParallelStateSucceeded", || Details::None);
-        }
+        // The exit follows what this event follows, not this event.
+        self.event_in(thread.child, thread.last_event, "ParallelStateSucceeded", || Details::None);
         let size = listed(size, results.len());
         self.succeeded(slot, thread, state, Value::Array(results), Some(size))
     }
@@ -388,6 +399,11 @@ impl<'a> Run<'a> {
         let distributed = matches!(&state.kind, Kind::Map(map) if map.distributed);
         let mut failure = failure;
         self.release(child.size.bytes);
+        let own = child.child != thread.child;
+        if own {
+            let error = failure.error.as_deref().map(str::to_owned);
+            self.child_ends(child, &Outcome::Failed { error, cause: failure.cause.clone() });
+        }
         if let Phase::Forked(fork) = &mut thread.phase {
             fork.running.remove(&child.index);
             fork.failed += 1;
@@ -407,20 +423,21 @@ impl<'a> Run<'a> {
                 );
             }
         }
-        if !child.silent {
+        if !own {
             thread.last_event = child.last_event;
         }
         self.remember_fork(thread, child);
-        self.abort_children(thread, Some((state, child)));
+        let run = self.abort_children(thread, Some((state, child)));
         if distributed {
-            return self.map_run_failed(slot, thread, state, failure);
+            return self.map_run_failed(slot, thread, state, failure, run);
         }
         self.failed(slot, thread, state, failure)
     }
 
-    /// Takes away all children that still run, after `failed` has ended the fork.
-    fn abort_children(&mut self, thread: &mut Thread, failed: Option<(&'a State, &Thread)>) {
-        let Phase::Forked(fork) = &mut thread.phase else { return };
+    /// Takes away all children that still run, after `failed` has ended the fork; gives the run of a distributed Map.
+    fn abort_children(&mut self, thread: &mut Thread, failed: Option<(&'a State, &Thread)>) -> Option<u32> {
+        let Phase::Forked(fork) = &mut thread.phase else { return None };
+        let run = fork.map_run.as_ref().map(|run| run.number);
         let running = std::mem::take(&mut fork.running);
         fork.waiting = Vec::new().into_iter();
         let collected = std::mem::replace(&mut fork.size.bytes, 2);
@@ -431,31 +448,33 @@ impl<'a> Run<'a> {
             _ => None,
         };
         if let Some((_, child)) = failed
-            && !child.silent
+            && run.is_none()
         {
             if let Some(name) = &map_name {
                 let (name, index) = (Arc::clone(name), child.index);
-                self.event(previous, "MapIterationFailed", || Details::MapIteration { name, index });
+                self.event_in(thread.child, previous, "MapIterationFailed", || Details::MapIteration { name, index });
             }
             let state = self.definition.state(child.scope, child.state);
             if state.is_some_and(|state| matches!(state.kind, Kind::Task(_))) {
-                self.event(previous, "TaskStateAborted", || Details::None);
+                self.event_in(thread.child, previous, "TaskStateAborted", || Details::None);
             }
         }
         for (index, slot) in running {
             let Some(child) = self.machine.take(slot) else { continue };
             if let Some(name) = &map_name
-                && !child.silent
+                && run.is_none()
             {
                 let name = Arc::clone(name);
-                self.event(previous, "MapIterationAborted", || Details::MapIteration { name, index });
+                self.event_in(child.child, previous, "MapIterationAborted", || Details::MapIteration { name, index });
             }
-            self.abort(slot, child, previous);
+            self.abort(slot, child, (run.is_none()).then_some(previous));
         }
+        run
     }
 
-    /// Takes away one thread and all below it.
-    fn abort(&mut self, slot: Slot, mut thread: Thread, previous: u64) {
+    /// Takes away one thread and all below it. Without a previous event it is, or is in, a child execution, which is
+    /// aborted as a whole.
+    fn abort(&mut self, slot: Slot, mut thread: Thread, previous: Option<u64>) {
         self.machine.free.push(slot);
         self.release(thread.size.bytes);
         let entered = thread.entered_event > 0;
@@ -463,11 +482,15 @@ impl<'a> Run<'a> {
             Phase::Forked(fork) => {
                 let running = std::mem::take(&mut fork.running);
                 let collected = std::mem::replace(&mut fork.size.bytes, 2);
+                let run = fork.map_run.as_ref().map(|run| run.number);
                 self.release(collected - 2);
                 for slot in running.into_values() {
                     if let Some(child) = self.machine.take(slot) {
-                        self.abort(slot, child, previous);
+                        self.abort(slot, child, previous.filter(|_| run.is_none()));
                     }
+                }
+                if let Some(run) = run {
+                    self.tell(run, || MapRunChange::Ended(RunStatus::Aborted));
                 }
             }
             Phase::Waiting(timer) | Phase::BackingOff(timer) => {
@@ -484,11 +507,22 @@ impl<'a> Run<'a> {
                 if let Ok(at) = self.machine.tasks.binary_search_by_key(&task, |(id, _)| *id) {
                     self.machine.tasks.remove(at);
                 }
+                let run = asked.map_run.as_ref().map(|run| run.number);
                 self.commands.push(crate::event::Command::CancelTask { task });
+                if let Some(run) = run {
+                    self.tell(run, || MapRunChange::Ended(RunStatus::Aborted));
+                }
             }
             Phase::Ready => {}
         }
-        if thread.silent || !entered {
+        let Some(previous) = previous else {
+            let is_root = thread.parent.and_then(|parent| self.machine.thread(parent));
+            if is_root.is_none_or(|parent| parent.child != thread.child) {
+                self.child_ends(&thread, &Outcome::Aborted { error: None, cause: None });
+            }
+            return;
+        };
+        if !entered {
             return;
         }
         let kind = match self.definition.state(thread.scope, thread.state).map(|state| &state.kind) {
@@ -498,7 +532,34 @@ impl<'a> Run<'a> {
             Some(Kind::Map(_)) => "MapStateAborted",
             _ => return,
         };
-        self.event(previous, kind, || Details::None);
+        self.event_in(thread.child, previous, kind, || Details::None);
+    }
+}
+
+/// How many items each child of a distributed Map gets.
+fn sizes(map: &MapState, items: &[Value]) -> Vec<usize> {
+    let of_batch = |item: &Value| item.get("Items").and_then(Value::as_array).map_or(1, Vec::len);
+    items.iter().map(|item| if map.batcher.is_some() { of_batch(item) } else { 1 }).collect()
+}
+
+/// How many children run at once.
+pub(super) fn at_once(map: &MapState, limits: Limits) -> usize {
+    let most = if map.distributed { DISTRIBUTED_CONCURRENCY } else { limits::INLINE_CONCURRENCY };
+    match usize::try_from(limits.max_concurrency) {
+        Ok(0) | Err(_) => most,
+        Ok(wanted) => wanted.min(most),
+    }
+}
+
+/// How many of `length` items may fail.
+pub(super) fn tolerable(limits: Limits, length: usize) -> usize {
+    #[expect(clippy::cast_precision_loss, reason = "a Map has far fewer items than an f64 counts exactly")]
+    let share = limits.tolerated_percentage.map(|n| n / 100.0 * length as f64);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and a cast saturates")]
+    match (limits.tolerated_count, share) {
+        (None, None) => 0,
+        (Some(n), None) | (None, Some(n)) => n as usize,
+        (Some(a), Some(b)) => a.min(b) as usize,
     }
 }
 
@@ -557,8 +618,8 @@ fn not_valid(field: &str, kind: &str, value: &Value, text: &str) -> Failure {
     ))
 }
 
-/// How many of `length` items may fail.
-fn tolerated(map: &MapState, length: usize, env: &Environment<'_>) -> Result<usize, Failure> {
+/// How much of a distributed Map may fail.
+fn tolerated(map: &MapState, env: &Environment<'_>) -> Result<Limits, Failure> {
     let count = match &map.tolerated_count {
         None => None,
         Some(Tolerance::Fixed(n)) => Some(*n),
@@ -592,36 +653,20 @@ fn tolerated(map: &MapState, length: usize, env: &Environment<'_>) -> Result<usi
             Some(n)
         }
     };
-    #[expect(clippy::cast_precision_loss, reason = "a Map has far fewer items than an f64 counts exactly")]
-    let share = percentage.map(|n| n / 100.0 * length as f64);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and a cast saturates")]
-    Ok(match (count, share) {
-        (None, None) => 0,
-        (Some(n), None) | (None, Some(n)) => n as usize,
-        (Some(a), Some(b)) => a.min(b) as usize,
-    })
+    Ok(Limits { max_concurrency: 0, tolerated_percentage: percentage, tolerated_count: count })
 }
 
 /// `arn:...:mapRun:MACHINE/LABEL:UUID`.
-fn map_run_arn(machine_arn: &str, map: &MapState, seed: u64, n: u64) -> String {
+fn map_run_arn(machine_arn: &str, map: &MapState, id: RunId) -> String {
     let (head, name) = machine_arn.rsplit_once(':').unwrap_or(("", machine_arn));
     let head = head.strip_suffix("stateMachine").unwrap_or(head);
-    let bits = crate::environment::random(seed ^ 0x6d61_7072_756e, n);
-    let uuid = format!(
-        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
-        bits >> 32,
-        (bits >> 16) & 0xFFFF,
-        (bits >> 4) & 0xFFF,
-        bits & 0xFFF,
-        bits.rotate_left(17) & 0xFFFF_FFFF_FFFF
-    );
     let generated;
     let label = match &map.label {
         Some(label) => label,
         None => {
-            generated = uuid.replace('-', "").chars().take(16).collect::<String>();
+            generated = format!("{:016x}", crate::environment::random(id.seed, u64::from(id.run)));
             &generated
         }
     };
-    format!("{head}mapRun:{name}/{label}:{uuid}")
+    format!("{head}mapRun:{name}/{label}:{}", id.encode())
 }

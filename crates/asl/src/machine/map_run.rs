@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::run::{Run, Step, select, whole};
-use super::thread::{Asked, Phase, Slot, Thread};
+use super::thread::{Asked, MapRunRef, Phase, Slot, Thread};
 use crate::data;
 use crate::definition::{Batcher, Kind, MapState, Reader, Seconds, State, Writer};
 use crate::environment::Environment;
@@ -14,6 +14,7 @@ use crate::event::{Applied, Command, TaskId, TaskStart, Work};
 use crate::history::Details;
 use crate::items::{Exported, Transformation, flattened};
 use crate::limits;
+use crate::map_runs::{MapRunChange, RunStatus};
 
 /// What came of a task of a Map itself.
 pub(super) enum Answer {
@@ -33,7 +34,7 @@ impl<'a> Run<'a> {
         let arguments = self.with_environment(thread, state, None, |env| arguments(state, reader, env))?;
         self.note(thread, "MapStateStarted", || Details::MapStarted { length: 0 });
         let Kind::Map(map) = &state.kind else { return Ok(Step::Blocked) };
-        let run = self.start_map_run(thread, map);
+        let run = self.start_map_run(thread, state, map);
         let work = Work::ReadItems(Box::new(reader.config.clone()));
         let start = self.ask(slot, thread, state, Arc::clone(&reader.resource), arguments, work);
         thread.phase = Phase::Asked(Box::new(Asked { start, output: None, map_run: Some(run) }));
@@ -129,7 +130,8 @@ impl<'a> Run<'a> {
     ) -> Result<Option<Value>, Failure> {
         let Phase::Forked(fork) = &mut thread.phase else { return Ok(Some(Value::Array(results))) };
         let ended: Vec<_> = std::mem::take(&mut fork.ended).into_values().collect();
-        let arn = fork.map_run.clone().unwrap_or_default();
+        let map_run = fork.map_run.clone();
+        let arn = map_run.as_ref().map(|run| run.arn.clone()).unwrap_or_default();
         let Some(resource) = &writer.resource else {
             return Ok(Some(Value::Array(match writer.transformation {
                 Transformation::Flatten => flattened(results),
@@ -161,7 +163,7 @@ impl<'a> Run<'a> {
         let key = files.first().map(|file| file.key.clone()).unwrap_or_default();
         let output = json!({ "MapRunArn": arn, "ResultWriterDetails": { "Bucket": bucket, "Key": key } });
         let start = self.ask(slot, thread, state, Arc::clone(resource), arguments, Work::WriteResults(files));
-        thread.phase = Phase::Asked(Box::new(Asked { start, output: Some(output), map_run: None }));
+        thread.phase = Phase::Asked(Box::new(Asked { start, output: Some(output), map_run }));
         Ok(None)
     }
 
@@ -183,6 +185,7 @@ impl<'a> Run<'a> {
         let mut thread = self.machine.take(slot)?;
         self.machine.tasks.remove(at);
         let Phase::Asked(asked) = std::mem::replace(&mut thread.phase, Phase::Ready) else { return None };
+        let run = asked.map_run.as_ref().map(|run| run.number);
         let state = self.definition.state(thread.scope, thread.state)?;
         let Kind::Map(map) = &state.kind else { return None };
         let step = match (answer, asked.output) {
@@ -196,12 +199,15 @@ impl<'a> Run<'a> {
             (Answer::Failed(cause), None) => Err(Failure::of(ITEM_READER_FAILED, cause.unwrap_or_default())),
             (Answer::Done(_), Some(output)) => {
                 let last_done = thread.last_event;
-                self.map_done(&mut thread, map, last_done);
+                if let Some(run) = run {
+                    self.tell(run, || MapRunChange::Written);
+                }
+                self.map_done(&mut thread, run, last_done);
                 Ok(self.succeeded(slot, &mut thread, state, output, None))
             }
             (Answer::Failed(cause), Some(_)) => Err(Failure::of(RESULT_WRITER_FAILED, cause.unwrap_or_default())),
         };
-        let step = step.unwrap_or_else(|failure| self.map_run_failed(slot, &mut thread, state, failure));
+        let step = step.unwrap_or_else(|failure| self.map_run_failed(slot, &mut thread, state, failure, run));
         self.run_thread(slot, thread, step);
         self.run_ready();
         Some(Applied::Changed)
@@ -214,7 +220,7 @@ impl<'a> Run<'a> {
         state: &'a State,
         map: &'a MapState,
         mut items: Vec<Value>,
-        run: Option<String>,
+        run: Option<MapRunRef>,
     ) -> Result<Step, Failure> {
         let most = self.with_environment(thread, state, None, |env| {
             let input = select(&state.input_path, env)?;
@@ -234,12 +240,14 @@ impl<'a> Run<'a> {
         thread: &mut Thread,
         state: &'a State,
         failure: Failure,
+        run: Option<u32>,
     ) -> Step {
-        if !thread.silent {
-            self.note(thread, "MapRunFailed", || Details::MapRunFailed {
-                error: failure.error.as_deref().map(str::to_owned),
-                cause: failure.cause.clone(),
-            });
+        self.note(thread, "MapRunFailed", || Details::MapRunFailed {
+            error: failure.error.as_deref().map(str::to_owned),
+            cause: failure.cause.clone(),
+        });
+        if let Some(run) = run {
+            self.tell(run, || MapRunChange::Ended(RunStatus::Failed));
         }
         self.failed(slot, thread, state, failure)
     }

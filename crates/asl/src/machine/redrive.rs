@@ -12,6 +12,7 @@ use super::{Machine, Purpose};
 use crate::definition::Kind;
 use crate::event::{Applied, Command, Moment, Outcome};
 use crate::history::{Details, HistorySink};
+use crate::map_runs::MapRunChange;
 
 /// Where a thread goes on.
 #[derive(Debug, Clone)]
@@ -144,11 +145,15 @@ impl Run<'_> {
     /// Sets up a thread and all below it; `leaves` are those that begin their states.
     fn restore(&mut self, resume: Resume, parent: Option<Slot>, previous: u64, leaves: &mut Vec<Slot>) -> Slot {
         let mut thread = resume.thread;
+        let parent_child = parent.and_then(|slot| self.machine.thread(slot)).and_then(|parent| parent.child);
         thread.parent = parent;
         thread.retry_count = 0;
         thread.retries.clear();
-        if !thread.silent {
+        // A child goes on with its own history.
+        if parent_child == thread.child {
             thread.last_event = previous;
+        } else {
+            self.child_again(&mut thread);
         }
         self.machine.live_bytes += thread.size.bytes;
         let Some(fork) = resume.fork else {
@@ -162,7 +167,11 @@ impl Run<'_> {
         if state.is_some_and(|state| matches!(&state.kind, Kind::Map(map) if map.distributed)) {
             let count = self.machine.info.redrive_count;
             let map_run = fork.map_run.clone();
-            self.note(&mut thread, "MapRunRedriven", || Details::Redriven { count, map_run });
+            let arn = map_run.as_ref().map(|run| run.arn.clone());
+            self.note(&mut thread, "MapRunRedriven", || Details::Redriven { count, map_run: arn });
+            if let Some(run) = map_run {
+                self.tell(run.number, || MapRunChange::Redriven);
+            }
         }
         fork.last_done = thread.last_event;
         let previous = thread.last_event;

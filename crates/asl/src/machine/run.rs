@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::redrive::Resume;
-use super::thread::{Phase, Slot, Thread};
+use super::thread::{ChildId, Phase, Slot, Thread};
 use super::{Machine, Purpose, Timer};
 use crate::data::{self, Size};
 use crate::definition::{Choice, Definition, Fail, Kind, Pass, Selector, State, Text, Wait};
@@ -16,10 +16,11 @@ use crate::error::{self, Failure};
 use crate::event::{Applied, Command, Moment, Outcome, TaskId, TimerId};
 use crate::history::{Details, HistoryEvent, HistorySink};
 use crate::limits;
+use crate::map_runs::{MapRunChange, MapRunEvent};
 use crate::query::Query;
 
-/// Most steps that the items of distributed Maps may take in one execution.
-const SILENT_STEPS: u64 = 1_000_000;
+/// Most events that the children of distributed Maps may have in one execution.
+const CHILD_EVENTS: u64 = 1_000_000;
 
 /// One call of [`Machine::apply`].
 pub(super) struct Run<'a> {
@@ -87,11 +88,12 @@ impl<'a> Run<'a> {
         loop {
             match step {
                 Step::Again => {
-                    if self.machine.last_event + 2 >= limits::HISTORY_EVENTS || self.machine.silent_steps > SILENT_STEPS
+                    if self.machine.last_event + 2 >= limits::HISTORY_EVENTS || self.machine.child_events > CHILD_EVENTS
                     {
                         return self.exhausted();
                     }
-                    if thread.steps >= limits::HISTORY_EVENTS {
+                    let of_child = thread.child.and_then(|child| self.machine.children.get(&child));
+                    if of_child.is_some_and(|events| events + 2 >= limits::HISTORY_EVENTS) {
                         return self.ended(slot, thread, Err(history_full()));
                     }
                     step = match definition.state(thread.scope, thread.state) {
@@ -306,15 +308,39 @@ impl<'a> Run<'a> {
     }
 
     fn note_with(&mut self, thread: &mut Thread, kind: &'static str, details: impl FnOnce(&Thread) -> Details) {
-        if thread.silent {
-            self.machine.silent_steps += 1;
-            thread.steps += 1;
-            return;
-        }
-        thread.last_event = self.event(thread.last_event, kind, || details(thread));
+        thread.last_event = self.event_in(thread.child, thread.last_event, kind, || details(thread));
     }
 
-    /// A history event; gives its id.
+    /// An event of a child's history, or of the execution's own; gives its id.
+    pub(super) fn event_in(
+        &mut self,
+        child: Option<ChildId>,
+        previous_id: u64,
+        kind: &'static str,
+        details: impl FnOnce() -> Details,
+    ) -> u64 {
+        let Some((run, index)) = child else { return self.event(previous_id, kind, details) };
+        self.machine.child_events += 1;
+        let last = self.machine.children.entry((run, index)).or_default();
+        *last += 1;
+        let id = *last;
+        let at_ms = self.moment.now_ms;
+        self.tell(run, || {
+            let event = HistoryEvent { id, previous_id, at_ms, kind, details: details() };
+            MapRunChange::ChildEvent(index, event)
+        });
+        id
+    }
+
+    /// Tells the sink what happens in a run of a distributed Map.
+    pub(super) fn tell(&mut self, run: u32, change: impl FnOnce() -> MapRunChange) {
+        if self.wants {
+            let at_ms = self.moment.now_ms;
+            self.history.map_run(MapRunEvent { run, at_ms, change: change() });
+        }
+    }
+
+    /// A history event of the execution itself; gives its id.
     pub(super) fn event(&mut self, previous_id: u64, kind: &'static str, details: impl FnOnce() -> Details) -> u64 {
         self.machine.last_event += 1;
         let id = self.machine.last_event;
@@ -420,6 +446,7 @@ impl<'a> Run<'a> {
     }
 
     fn end(&mut self, outcome: Outcome) {
+        self.end_map_runs();
         let machine = &mut *self.machine;
         for (task, _) in machine.tasks.drain(..) {
             self.commands.push(Command::CancelTask { task });

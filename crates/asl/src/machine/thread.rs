@@ -9,10 +9,14 @@ use super::redrive::Resume;
 use crate::data::Size;
 use crate::event::{TaskId, TaskStart, TimerId};
 use crate::items::Ended;
+use crate::map_runs::Limits;
 use crate::variables::Variables;
 
 /// A place in the list of threads.
 pub(super) type Slot = usize;
+
+/// A child execution: the n-th run of a distributed Map in the execution, and the n-th child of the run.
+pub(super) type ChildId = (u32, u32);
 
 /// One line of execution.
 #[derive(Debug, Clone)]
@@ -40,14 +44,12 @@ pub(super) struct Thread {
     /// Retries of the state so far, in all and by retrier.
     pub(super) retry_count: u32,
     pub(super) retries: Vec<u32>,
-    /// An item of a distributed Map, whose events belong to no history.
-    pub(super) silent: bool,
+    /// The child of a distributed Map that it belongs to, which has a history of its own.
+    pub(super) child: Option<ChildId>,
     /// Where a redrive goes on below this thread, which has failed.
     pub(super) resume: Option<Box<Resume>>,
     /// The state has used up its input.
     pub(super) spoiled: bool,
-    /// Events that a silent thread would have had.
-    pub(super) steps: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -68,8 +70,15 @@ pub(super) struct Asked {
     pub(super) start: TaskStart,
     /// The Map's output, once its results are written.
     pub(super) output: Option<Value>,
-    /// The ARN of the run whose items are being read.
-    pub(super) map_run: Option<String>,
+    /// The run whose items are being read, or whose results are being written.
+    pub(super) map_run: Option<MapRunRef>,
+}
+
+/// A run of a distributed Map.
+#[derive(Debug, Clone)]
+pub(super) struct MapRunRef {
+    pub(super) number: u32,
+    pub(super) arn: String,
 }
 
 /// An attempt of a task.
@@ -111,8 +120,10 @@ pub(super) struct Fork {
     /// Failed items of a distributed Map, and how many are tolerated.
     pub(super) failed: usize,
     pub(super) tolerated: usize,
-    /// The ARN of a distributed Map's run.
-    pub(super) map_run: Option<String>,
+    /// The limits of a distributed Map, from which those of the fork are computed.
+    pub(super) limits: Limits,
+    /// The run of a distributed Map.
+    pub(super) map_run: Option<MapRunRef>,
     /// How items ended, if results are exported; while they run, with what they were given.
     pub(super) ended: BTreeMap<usize, Ended>,
     /// Items whose failure was tolerated, for a redrive.
@@ -138,10 +149,9 @@ impl Thread {
             last_event: 0,
             retry_count: 0,
             retries: Vec::new(),
-            silent: false,
+            child: None,
             resume: None,
             spoiled: false,
-            steps: 0,
         }
     }
 

@@ -88,7 +88,7 @@ impl Parser {
         let at = child(pointer, processor_field);
         Fields::new(self, processor, &at)
             .only(&["StartAt", "States", "Comment", "ProcessorConfig"], "an item processor");
-        let distributed = self.processor_config(processor, &at);
+        let (distributed, express) = self.processor_config(processor, &at);
         if !distributed {
             for field in DISTRIBUTED_ONLY.into_iter().filter(|field| map.contains_key(*field)) {
                 let message = format!("`{field}` needs `\"Mode\": \"DISTRIBUTED\"` in the `ProcessorConfig`");
@@ -105,6 +105,7 @@ impl Parser {
         Some(Kind::Map(Box::new(MapState {
             processor,
             distributed,
+            express,
             label,
             items_path,
             items,
@@ -119,32 +120,27 @@ impl Parser {
         })))
     }
 
-    /// Whether the Map is distributed.
-    fn processor_config(&mut self, processor: &Map<String, Value>, pointer: &str) -> bool {
+    /// Whether the Map is distributed, and whether its children are Express executions.
+    fn processor_config(&mut self, processor: &Map<String, Value>, pointer: &str) -> (bool, bool) {
         let at = child(pointer, "ProcessorConfig");
-        let Some(config) = processor.get("ProcessorConfig") else { return false };
+        let Some(config) = processor.get("ProcessorConfig") else { return (false, false) };
         let Value::Object(config) = config else {
             self.error(&at, "WRONG_TYPE", "`ProcessorConfig` must be an object with `Mode`");
-            return false;
+            return (false, false);
         };
         let mut fields = Fields::new(self, config, &at);
         fields.only(&["Mode", "ExecutionType"], "`ProcessorConfig`");
-        match fields.string("Mode") {
+        let express = fields.string("ExecutionType") == Some("EXPRESS");
+        let distributed = match fields.string("Mode") {
             None | Some("INLINE") => false,
-            Some("DISTRIBUTED") => {
-                self.warning(
-                    &child(&at, "Mode"),
-                    "DISTRIBUTED_RUNS_INSIDE",
-                    "the items of a distributed Map run inside this execution, not as executions of their own",
-                );
-                true
-            }
+            Some("DISTRIBUTED") => true,
             Some(other) => {
                 let message = format!("`{other}` is no mode; write INLINE or DISTRIBUTED");
                 self.error(&child(&at, "Mode"), "BAD_MODE", message);
                 false
             }
-        }
+        };
+        (distributed, express)
     }
 
     fn check_label(&mut self, label: &str, at: &str) {

@@ -1,7 +1,8 @@
 //! Distributed Maps: what they read, batch and write; and the formats of their items.
 
 use asl::items::{Config, Format, Listed, ResultFile};
-use asl::{Definition, Event, Outcome, Work};
+use asl::map_runs::{MapRuns, RunId, RunStatus};
+use asl::{Applied, Command, Definition, Event, Machine, MapRunUpdate, Moment, Outcome, Work};
 use serde_json::{Value, json};
 
 use crate::simulator::{self, Answer};
@@ -171,4 +172,82 @@ fn recorded_variable_references() {
         found += 1;
     }
     println!("{found} recorded references agree");
+}
+
+/// Two items at once of five, of which the fourth and fifth fail, on a machine that is replayed event by event.
+#[test]
+fn runs_and_their_children_are_told() {
+    let flow = r#"{"QueryLanguage": "JSONata", "StartAt": "M", "States": {"M": {"Type": "Map", "Label": "L", "Next": "D",
+        "Items": "{% $states.input %}", "MaxConcurrency": 2, "ToleratedFailureCount": 0,
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "I", "States": {
+            "I": {"Type": "Map", "Items": [1], "Next": "T", "Output": "{% $states.input %}", "ItemProcessor": {
+                "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}},
+            "T": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f", "End": true}}}},
+        "D": {"Type": "Pass", "End": true}}}"#;
+    let definition = std::sync::Arc::new(Definition::parse(flow).expect("a flow"));
+    let mut machine = Machine::new(definition, simulator::info());
+    let (mut commands, mut now_ms) = (Vec::new(), 0);
+    let mut runs = MapRuns::new(Some(RunId { seed: 7, run: 0, child: Some(3) }));
+    let mut tasks = Vec::new();
+    let mut tell = |machine: &mut Machine, runs: &mut MapRuns, event: Event| {
+        now_ms += 1;
+        let applied = machine.apply(event, &Moment { now_ms, task_token: &simulator::token }, &mut commands, runs);
+        assert_eq!(applied, Applied::Changed);
+        for command in commands.drain(..) {
+            if let Command::StartTask(start) = command {
+                tasks.push(start.task);
+            }
+        }
+        tasks.clone()
+    };
+    let check = |runs: &MapRuns, want: [usize; 6]| {
+        let counts = runs.runs[0].item_counts();
+        let got = [counts.total, counts.pending, counts.running, counts.succeeded, counts.failed, counts.aborted];
+        assert_eq!(got, want, "total, pending, running, succeeded, failed, aborted");
+    };
+    let tasks = tell(&mut machine, &mut runs, Event::Started { input: json!([1, 2, 3, 4, 5]) });
+    check(&runs, [5, 3, 2, 0, 0, 0]);
+    tell(&mut machine, &mut runs, Event::TaskSucceeded { task: tasks[0], output: json!("one") });
+    check(&runs, [5, 2, 2, 1, 0, 0]);
+    let update = MapRunUpdate { max_concurrency: Some(3), tolerated_count: Some(1.0), ..MapRunUpdate::default() };
+    let tasks = tell(&mut machine, &mut runs, Event::MapRunUpdated { run: 0, update });
+    check(&runs, [5, 1, 3, 1, 0, 0]);
+    assert_eq!((runs.runs[0].limits.max_concurrency, runs.runs[0].limits.tolerated_count), (3, Some(1.0)));
+    let fails = |task: u32| Event::TaskFailed { task, error: Some("E".into()), cause: None };
+    let tasks = tell(&mut machine, &mut runs, fails(tasks[3]));
+    check(&runs, [5, 0, 3, 1, 1, 0]);
+    tell(&mut machine, &mut runs, fails(tasks[4]));
+    check(&runs, [5, 0, 0, 1, 2, 2]);
+    let run = &runs.runs[0];
+    assert_eq!((run.status, &*run.state, run.stopped_ms), (RunStatus::Failed, "M", Some(5)));
+    assert_eq!(RunId::of_arn(&run.child_arn(3)), Some(RunId { seed: 7, run: 0, child: Some(3) }));
+    let ends: Vec<String> = run.children.iter().map(|child| format!("{:?}", child.outcome)).collect();
+    assert!(ends[0].contains("one") && ends[1].contains("Aborted") && ends[3].contains("Failed"), "{ends:?}");
+    let history: Vec<(u64, u64, &str)> = runs.history.iter().map(|e| (e.id, e.previous_id, e.kind)).collect();
+    let want = [
+        (1, 0, "ExecutionStarted"),
+        (2, 0, "MapStateEntered"),
+        (3, 2, "MapStateStarted"),
+        (4, 3, "MapIterationStarted"),
+        (5, 4, "PassStateEntered"),
+        (6, 5, "PassStateExited"),
+        (7, 6, "MapIterationSucceeded"),
+        (8, 7, "MapStateSucceeded"),
+        (9, 7, "MapStateExited"),
+        (10, 9, "TaskStateEntered"),
+        (11, 10, "LambdaFunctionScheduled"),
+        (12, 11, "LambdaFunctionStarted"),
+        (13, 12, "LambdaFunctionFailed"),
+        (14, 13, "ExecutionFailed"),
+    ];
+    assert_eq!(history, want);
+    let moment = Moment { now_ms: 9, task_token: &simulator::token };
+    assert_eq!(machine.redrive(&moment, &mut Vec::new(), &mut runs), Applied::Changed);
+    check(&runs, [5, 0, 4, 1, 0, 0]);
+    assert_eq!((runs.runs[0].redrives, runs.runs[0].status), (1, RunStatus::Running));
+    assert_eq!(runs.history.get(14).map(|e| (e.id, e.previous_id, e.kind)), Some((15, 14, "ExecutionRedriven")));
+    let stop = Event::Stopped { error: None, cause: None };
+    machine.apply(stop, &moment, &mut Vec::new(), &mut runs);
+    check(&runs, [5, 0, 0, 1, 0, 4]);
+    assert_eq!(runs.runs[0].status, RunStatus::Aborted);
 }

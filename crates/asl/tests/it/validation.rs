@@ -292,7 +292,7 @@ fn choices_and_forks() {
             r#""ItemReader": {"ReaderConfig": {"InputType": "XML"}}, "#,
             r#""ProcessorConfig": {"Mode": "DISTRIBUTED"}, "#,
         ),
-        "MISSING_FIELD /States/S/ItemReader\nBAD_READER /States/S/ItemReader/ReaderConfig/InputType\n~DISTRIBUTED_RUNS_INSIDE /States/S/ItemProcessor/ProcessorConfig/Mode",
+        "MISSING_FIELD /States/S/ItemReader\nBAD_READER /States/S/ItemReader/ReaderConfig/InputType",
         "JSONL",
     );
     check(
@@ -302,7 +302,7 @@ fn choices_and_forks() {
     );
     check(
         &map(r#""ItemBatcher": {}, "#, r#""ProcessorConfig": {"Mode": "DISTRIBUTED"}, "#),
-        "MISSING_FIELD /States/S/ItemBatcher\n~DISTRIBUTED_RUNS_INSIDE /States/S/ItemProcessor/ProcessorConfig/Mode",
+        "MISSING_FIELD /States/S/ItemBatcher",
         "how large",
     );
     check(&map(r#""Label": "a b", "#, ""), "BAD_LABEL /States/S/Label\n~NO_EFFECT /States/S/Label", "");

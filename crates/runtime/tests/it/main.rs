@@ -5,5 +5,6 @@
 mod api;
 mod crash;
 mod flows;
+mod map_runs;
 mod queues;
 mod world;
