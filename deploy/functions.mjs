@@ -1,0 +1,95 @@
+// What runs as Lambda functions, and what each may do. generate.mjs makes the template of it.
+
+/**
+ * Rights, by name. Each is the statements of an IAM policy; `via` names the service through which the right needs DataKey.
+ * A right on "*" says why.
+ */
+export const rights = {
+  log: (name) => [`{Sid: Log, Effect: Allow, Action: [logs:CreateLogStream, logs:PutLogEvents], Resource: !GetAtt ${name}Log.Arn}`],
+  trace: () => [
+    "# X-Ray knows no resources: whoever may send traces may send them all.",
+    '{Sid: Trace, Effect: Allow, Action: [xray:PutTraceSegments, xray:PutTelemetryRecords], Resource: "*"}',
+  ],
+  rows: () => [
+    "{Sid: Rows, Effect: Allow, Action: [dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem, dynamodb:ConditionCheckItem], Resource: !GetAtt Table.Arn}",
+  ],
+  lists: () => ['{Sid: Lists, Effect: Allow, Action: dynamodb:Query, Resource: [!GetAtt Table.Arn, !Sub "${Table.Arn}/index/*"]}'],
+  changes: () => [
+    "{Sid: Changes, Effect: Allow, Action: [dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator], Resource: !GetAtt Table.StreamArn}",
+    "# A stream's name is chosen by AWS, so those of this table can only be listed together.",
+    '{Sid: FindChanges, Effect: Allow, Action: dynamodb:ListStreams, Resource: !Sub "${Table.Arn}/stream/*"}',
+  ],
+  masterKey: () => ["{Sid: MasterKey, Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !Ref MasterKey}"],
+  provider: () => ["{Sid: Provider, Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !Ref ProviderSecrets}"],
+  writeReceipts: () => ['{Sid: WriteReceipts, Effect: Allow, Action: [s3:PutObject, s3:GetObject], Resource: !Sub "${Receipts.Arn}/receipts/*"}'],
+  readReceipts: () => ['{Sid: ReadReceipts, Effect: Allow, Action: s3:GetObject, Resource: !Sub "${Receipts.Arn}/receipts/*"}'],
+  sendMail: () => [
+    "{Sid: SendMail, Effect: Allow, Action: ses:SendEmail, Resource: [!Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}', !Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/${AWS::StackName}']}",
+  ],
+  startFlows: () => ["{Sid: StartFlows, Effect: Allow, Action: states:StartExecution, Resource: [#{machineArns}]}"],
+  seeFlows: () => [
+    "{Sid: SeeFlows, Effect: Allow, Action: states:ListExecutions, Resource: [#{machineArns}]}",
+    "{Sid: SeeExecutions, Effect: Allow, Action: [states:DescribeExecution, states:GetExecutionHistory], Resource: [#{executionArns}]}",
+  ],
+  answerTasks: () => ["{Sid: AnswerTasks, Effect: Allow, Action: [states:SendTaskSuccess, states:SendTaskFailure, states:SendTaskHeartbeat], Resource: [#{machineArns}]}"],
+  send: () => ["{Sid: Send, Effect: Allow, Action: sqs:SendMessage, Resource: [#{queueArns}]}"],
+  seeQueues: () => ["{Sid: SeeQueues, Effect: Allow, Action: sqs:GetQueueAttributes, Resource: [#{queueArns}, #{deadArns}]}"],
+  undelivered: () => ["{Sid: Undelivered, Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Undelivered.Arn}"],
+  consume: (_, queue) => [`{Sid: Consume, Effect: Allow, Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:ChangeMessageVisibility], Resource: !GetAtt ${queue}.Arn}`],
+  personal: () => ["{Sid: Personal, Effect: Allow, Action: [kms:Decrypt, kms:GenerateDataKey], Resource: !GetAtt PersonalKey.Arn}"],
+};
+
+/** Through which service a right uses DataKey. */
+export const via = {
+  rows: "dynamodb", lists: "dynamodb", changes: "dynamodb", masterKey: "secretsmanager", provider: "secretsmanager",
+  writeReceipts: "s3", readReceipts: "s3", send: "sqs", undelivered: "sqs", consume: "sqs",
+};
+
+/** What every function may. */
+const all = ["log", "trace", "rows", "masterKey", "personal"];
+/** What each function of the flows may beyond that; a function that a flow names must stand here. */
+export const steps = {
+  ValidateOrder: [], ReserveStock: [], RequestPayment: ["provider"], RefusePayment: [], AwaitPayment: [], CommitStock: [],
+  CapturePayment: ["provider"], SendNotification: [], GenerateReceipt: ["writeReceipts"], AwaitPreparation: [],
+  DispatchDelivery: [], AwaitDelivery: [], AwaitHandover: [], CompleteOrder: [], ReversePayment: ["provider"], SettleLater: [],
+  ReleaseStock: [], CloseOrder: [], FlagOrder: [],
+};
+
+/** The queues: one consumer each. `fifo` where messages of a group are handled one after the other. */
+export const queues = {
+  "mail": { timeout: 60, rights: ["sendMail"] },
+  "late-payments": { timeout: 60, fifo: true, rights: ["provider"] },
+  "simulator-webhooks": { timeout: 30, rights: [] },
+  "simulator-pix": { timeout: 30, rights: ["provider"] },
+  "simulator-courier": { timeout: 30, rights: [] },
+};
+
+/** The rest. */
+export const others = {
+  Api: { handler: "api", memory: 512, timeout: 29, rights: ["lists", "provider", "readReceipts", "send", "startFlows", "seeFlows", "seeQueues"], about: "the HTTP interface" },
+  Relay: { handler: "relay", memory: 512, timeout: 60, rights: ["changes", "startFlows", "answerTasks", "send", "undelivered"], about: "messages of a commit go where they are handled" },
+  Ticker: { handler: "ticker", memory: 512, timeout: 60, rights: ["lists", "provider", "startFlows", "answerTasks", "send", "undelivered"], about: "periodic work: late messages, polling, the daily close, figures for the alarms" },
+  Seed: { handler: "seed", memory: 256, timeout: 60, rights: ["lists"], about: "fills an empty catalogue with the sample; invoked by hand" },
+};
+
+export const rightsOf = (own) => [...all, ...own];
+
+/** Routes that need no sign-in: customers show a tracking link, others a signature. */
+export const publicRoutes = [
+  "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /docs/{file+}", "GET /v1/catalogue",
+  "POST /place-order", "POST /v1/orders", "GET /v1/orders/{id}", "GET /v1/orders/{id}/events", "GET /v1/orders/{id}/receipt",
+  "POST /v1/orders/{id}/payments", "POST /v1/orders/{id}/cancel", "GET /v1/receipts/{file}",
+  "POST /v1/webhooks/{provider}", "POST /v1/delivery/callbacks",
+];
+
+/** Paths that CloudFront sends to the API; all others are files of the pages. */
+export const apiPaths = ["/v1/*", "/place-order", "/openapi.json", "/docs", "/docs/*", "/healthz", "/readyz"];
+
+/** Roles of people. */
+export const groups = {
+  customer: "orders with an account", kitchen: "prepares orders", courier: "delivers orders", finance: "refunds, statements, ledger",
+  operator: "flows, queues, the inbox", admin: "everything",
+};
+
+/** Flow files that are not deployed, and why. */
+export const notDeployed = { bench: "the benchmark of the embedded engine" };
