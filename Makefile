@@ -2,16 +2,19 @@
 # folders (.tools, web/node_modules, target), nothing else is touched.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt bench conformance web clean
+.PHONY: help run test test-aws lint fmt bench conformance web clean
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 run: ## Build everything and serve the sample restaurant on an empty ./data
 	@scripts/run
 
 test: ## All checks and tests; CRASH_ROUNDS=50 for a long crash test
 	@scripts/test
+
+test-aws: ## What goes to AWS, checked without AWS: linters of template and flows
+	@scripts/test-aws
 
 lint: ## Formatting, clippy, dependencies, the page's lint
 	@scripts/test format clippy dependencies web

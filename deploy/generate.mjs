@@ -111,7 +111,17 @@ const log = (id, name) => `  ${id}:
 const stepFunctions = () => Object.entries(steps).map(([name, own]) =>
   lambda({ name, handler: `fn.${name}`, timeout: limits[name] ?? TOKEN_STEP_SECONDS, own, about: `a step of: ${flows.filter((f) => f.placeholders.includes(name)).map((f) => f.name).join(", ")}` }));
 
-const otherFunctions = () => Object.entries(others).map(([name, { rights: own, ...rest }]) => lambda({ name, own, ...rest }));
+// A step that answers "out of stock" is an error to Lambda too, so functions of flows are judged by what they log and by the
+// end of their flow; these have no such answers.
+const otherFunctions = () => Object.entries(others).flatMap(([name, { rights: own, ...rest }]) => [
+  lambda({ name, own, ...rest }),
+  alarm(`${name}Fails`, `the function ${name} failed`, `
+      Namespace: AWS/Lambda
+      MetricName: Errors
+      Dimensions: [{Name: FunctionName, Value: !Ref ${name}Function}]
+      Statistic: Sum
+      Threshold: 0`),
+]);
 
 const MAX_RECEIVES = 3;
 const queue = ([name, { timeout, fifo = false, rights: own }]) => {
@@ -234,6 +244,14 @@ ${["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted", "ExecutionThro
       Statistic: Sum
       Threshold: 0`)).join("\n")}`;
 
+const tableAlarms = () => ["ReadThrottleEvents", "WriteThrottleEvents"].map((metric) =>
+  alarm(`Table${metric}`, `${metric} of the table; docs/aws.md tells hot keys from quotas`, `
+      Namespace: AWS/DynamoDB
+      MetricName: ${metric}
+      Dimensions: [{Name: TableName, Value: !Ref Table}]
+      Statistic: Sum
+      Threshold: 0`));
+
 const routes = () => publicRoutes.map((key) => {
   const id = "Public" + key.replace(/[^A-Za-z]+/g, " ").trim().split(" ").map((w) => w[0].toUpperCase() + w.slice(1).toLowerCase()).join("");
   return `  ${id}:
@@ -340,7 +358,7 @@ Description: Comanda, from checkout to delivery, on Step Functions, Lambda and D
     section("the API", resources("api"), ...routes()),
     section("who may sign in", resources("identity"), ...userGroups()),
     section("the pages", fill(resources("pages"), { behaviours: indent(behaviours(), 10) })),
-    section("alarms", resources("alarms"), deadAlarm("UndeliveredAlarm", "what could not be delivered at all", "Undelivered"), dashboard()),
+    section("alarms", resources("alarms"), ...tableAlarms(), deadAlarm("UndeliveredAlarm", "what could not be delivered at all", "Undelivered"), dashboard()),
   ].join("\n\n"),
   part("outputs"),
 ].join("\n\n") + "\n";

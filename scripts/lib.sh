@@ -55,3 +55,32 @@ start_server() {
     done
     url=$(node -p 'JSON.parse(require("fs").readFileSync(0, "utf8").split("\n")[0]).listening' <"$server_folder/out")
 }
+
+# python_tools NAME REQUIREMENT...: a virtual environment with exactly these packages in .tools/NAME. Answers false, and says
+# why, if it cannot be made.
+python_tools() {
+    local name=$1 folder=.tools/$1
+    shift
+    [ "$(cat "$folder/requirements" 2>/dev/null)" = "$*" ] && return
+    need python3 python3 python3-venv || return 1
+    python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv || {
+        printf 'Python has no venv here. On Debian: sudo apt-get install -y python3-venv\n' >&2
+        return 1
+    }
+    say "installing $name into .tools"
+    rm -rf "$folder"
+    python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "$@" || return 1
+    echo "$*" >"$folder/requirements"
+}
+
+# npm_tools NAME PACKAGE...: the same of npm's packages.
+npm_tools() {
+    local name=$1 folder=.tools/$1
+    shift
+    [ "$(cat "$folder/requirements" 2>/dev/null)" = "$*" ] && return
+    say "installing $name into .tools"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    (cd "$folder" && echo '{"private": true}' >package.json && npm install --no-audit --no-fund --loglevel=error "$@")
+    echo "$*" >"$folder/requirements"
+}
