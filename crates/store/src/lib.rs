@@ -25,6 +25,7 @@ pub mod sqlite;
 
 pub use batch::{Add, Batch, Insert, MAX_BATCH_BYTES, MAX_BATCH_OPS, MAX_KEY_BYTES, Op, Update};
 pub use error::{BoxError, CommitError, OpenError, ReadError};
+pub use memory::{Plan, check_key};
 pub use port::{MAX_PAGE, Page, Query, Receipt, Store};
 pub use row::{Key, Row, Value};
 pub use schema::{Column, ColumnType, Index, KeyShape, Schema, SchemaError, Table};

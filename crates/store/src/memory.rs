@@ -122,7 +122,11 @@ impl Store for MemoryStore {
     }
 }
 
-pub(crate) fn check_key(table: &'static Table, key: &Key) -> Result<(), ReadError> {
+/// Checks that a key has the shape of the table's.
+///
+/// # Errors
+/// [`ReadError::Invalid`] if not.
+pub fn check_key(table: &'static Table, key: &Key) -> Result<(), ReadError> {
     if table.fits_key(key) {
         return Ok(());
     }
@@ -130,15 +134,20 @@ pub(crate) fn check_key(table: &'static Table, key: &Key) -> Result<(), ReadErro
 }
 
 /// A checked query: how a row is selected and ordered, the same for every adapter.
-pub(crate) struct Plan<'q> {
+pub struct Plan<'q> {
     query: &'q Query,
     partition_column: Option<&'static str>,
     order_column: Option<&'static str>,
-    pub(crate) after: Option<(Value, Key)>,
+    /// The place of the cursor: the value that orders, and the key.
+    pub after: Option<(Value, Key)>,
 }
 
 impl<'q> Plan<'q> {
-    pub(crate) fn new(query: &'q Query) -> Result<Plan<'q>, ReadError> {
+    /// Checks a query.
+    ///
+    /// # Errors
+    /// [`ReadError::Invalid`] says what is wrong with it.
+    pub fn new(query: &'q Query) -> Result<Plan<'q>, ReadError> {
         let invalid = |problem: String| Err(ReadError::Invalid(problem));
         let table = query.table;
         if query.limit == 0 || query.limit > MAX_PAGE {
@@ -206,7 +215,8 @@ impl<'q> Plan<'q> {
     }
 
     /// The cursor after a row.
-    pub(crate) fn cursor(&self, row: &Row) -> Option<String> {
+    #[must_use]
+    pub fn cursor(&self, row: &Row) -> Option<String> {
         let order = match self.order_value(row) {
             Value::Null => serde_json::Value::Null,
             Value::Int(n) => n.into(),

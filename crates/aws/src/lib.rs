@@ -1,0 +1,19 @@
+//! Comanda on AWS: the store on DynamoDB, and what runs the functions on Lambda.
+//!
+//! Why no AWS SDK: one signed JSON call serves DynamoDB, SQS, Step Functions, KMS and Secrets Manager; see DESIGN.md.
+//!
+//! The mapping ([`layout`], [`item`], [`operation`]) is pure and always built; what talks to AWS needs the feature `cloud`.
+
+pub mod item;
+pub mod layout;
+pub mod operation;
+
+#[cfg(feature = "cloud")]
+pub mod client;
+#[cfg(feature = "cloud")]
+pub mod credentials;
+#[cfg(feature = "cloud")]
+mod dynamo;
+
+#[cfg(feature = "cloud")]
+pub use dynamo::{DynamoStore, definition};

@@ -1,0 +1,7 @@
+//! The store against emulators of DynamoDB. See `emulator.rs` for where they come from.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, clippy::indexing_slicing, reason = "tests")]
+
+mod emulator;
+mod faults;
+mod store_suite;
