@@ -136,7 +136,7 @@ export async function startFake({ port = 0 } = {}) {
     const order = {
       orderId: id("ord"), number: count, status: "CHECKOUT", revision: 0, placedAt: now(), updatedAt: now(),
       ...(body.customer?.name && { customer: body.customer }),
-      lines, note: body.note ?? "", subtotal, deliveryFee, tip: body.tip ?? 0, total, currency: "BRL",
+      lines, note: body.note ?? "", subtotal, deliveryFee, serviceFee: 0, tip: body.tip ?? 0, total, currency: "BRL",
       payment: { paymentId: id("pay"), status: "PENDING", method: body.payment.type, attempts: 0, amount: total, captured: 0, refunded: 0, currency: "BRL", expiresAt: new Date(Date.now() + PAY_WITHIN_MS).toISOString() },
       delivery: { type: "pickup", status: "WAITING", ...body.delivery },
       timeline: [], executionId: id("exe"), secret: randomBytes(16).toString("hex"),
@@ -235,7 +235,7 @@ export async function startFake({ port = 0 } = {}) {
   }
 
   const routes = [
-    ["GET", /^\/v1\/catalogue$/, () => ({ currency: "BRL", merchant: "Lanchonete da Praça", deliveryFee: DELIVERY_FEE, products })],
+    ["GET", /^\/v1\/catalogue$/, () => ({ currency: "BRL", merchant: "Lanchonete da Praça", deliveryFee: DELIVERY_FEE, serviceFeeBasisPoints: 0, maxTip: 50000, products })],
     ["POST", /^\/place-order$/, ({ body, request }) => onceByKey(request.headers["idempotency-key"], body, () => place(body)), 201],
     ["GET", /^\/v1\/orders$/, () => ({ items: [...orders.values()].reverse().map(view) })],
     ["GET", /^\/v1\/orders\/([^/]+)$/, ({ params: [order] }) => view(find(order))],

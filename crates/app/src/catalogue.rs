@@ -202,7 +202,9 @@ impl App {
         Ok(CatalogueView {
             currency: self.settings.currency,
             merchant: self.settings.merchant.name.clone(),
-            delivery_fee: self.settings.delivery_fee,
+            delivery_fee: self.settings.charges.delivery_fee,
+            service_fee_basis_points: self.settings.charges.service_basis_points,
+            max_tip: self.settings.charges.max_tip,
             products,
         })
     }

@@ -195,7 +195,7 @@ impl App {
         };
         if payment.is_waiting() {
             let mut batch = Batch::new();
-            match self.ask_again(&payment, payment.is_written_off(), now) {
+            match self.ask_again(&payment, payment.is_over(), now) {
                 Some(ask_at) => payment.update().set("ask_at", ask_at).write(&mut batch),
                 None => payment.update().settled().write(&mut batch),
             }

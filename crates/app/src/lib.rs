@@ -24,6 +24,7 @@ mod news;
 mod orders;
 mod pay;
 mod place;
+mod postings;
 mod problem;
 pub mod provider;
 mod receipts;

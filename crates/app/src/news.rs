@@ -10,7 +10,7 @@ use crate::provider::{Dispute, Event, Intent, ProviderError, Refund, RefundStatu
 use crate::records::dispute::{DisputeRecord, new_row};
 use crate::records::key::{RECEIVED_EVENTS, event_key, received_event};
 use crate::records::{Order, Payment, order};
-use crate::{App, Instant, WebhookOutcome};
+use crate::{App, Instant, WebhookOutcome, postings};
 
 impl App {
     /// Takes an event of the provider, each once. Returns when what it changed is durable.
@@ -118,6 +118,7 @@ impl App {
             let next = taken.status();
             let update = if next == payment.status { update } else { update.status(next)? };
             update.write(batch);
+            postings::disputed(&payment, known.as_ref(), dispute, now, batch)?;
         }
         let until =
             dispute.respond_by.map_or_else(String::new, |at| format!(", answer by {}", Instant(at).to_rfc3339()));

@@ -172,6 +172,7 @@ fn order_view(
         note: body.note,
         subtotal: body.subtotal,
         delivery_fee: body.delivery_fee,
+        service_fee: body.service_fee,
         tip: body.tip,
         total: order.total(),
         currency: order.currency(),

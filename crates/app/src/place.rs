@@ -1,7 +1,7 @@
 //! Placing an order.
 
 use domain::Currency;
-use domain::basket::{self, BasketError};
+use domain::basket::{self, BasketError, Charges, Totals};
 use domain::catalogue::Product;
 use domain::customer::{Customer, CustomerError};
 use domain::delivery::DeliveryKind;
@@ -127,7 +127,7 @@ impl App {
             return Ok(placed);
         }
         let menu = self.menu.load(&*self.store).await.map_err(StoreError::from)?;
-        let order = Checked::new(command, |sku| menu.product(sku), self.settings.delivery_fee)?;
+        let order = Checked::new(command, |sku| menu.product(sku), self.settings.charges)?;
         let (method, card, token) = self.tokenise(order.payment).await.map_err(PlaceError::from)?;
         for _ in 0..MAX_TRIES {
             let now = self.now();
@@ -141,7 +141,7 @@ impl App {
                 NewOrder {
                     id,
                     number,
-                    total: order.total,
+                    total: order.totals.total,
                     currency: self.settings.currency,
                     delivery: order.delivery,
                     execution_id,
@@ -157,7 +157,7 @@ impl App {
                     method,
                     card: card.clone(),
                     token: token.clone(),
-                    amount: order.total,
+                    totals: order.totals,
                     currency: self.settings.currency.code(),
                     expires_at,
                     provider: self.provider.name(),
@@ -169,7 +169,7 @@ impl App {
             }
             match self.commit(batch).await {
                 Ok(()) => {
-                    let order = self.placed(id, number, order.total, self.settings.currency, expires_at);
+                    let order = self.placed(id, number, order.totals.total, self.settings.currency, expires_at);
                     return Ok(Placed { order, replayed: false });
                 }
                 // The only row that another request can have written is the key's.
@@ -278,7 +278,7 @@ impl From<ProviderError> for PlaceError {
 struct Checked {
     customer: Option<Customer>,
     body: Body,
-    total: i64,
+    totals: Totals,
     delivery: DeliveryKind,
     payment: PaymentMethod,
 }
@@ -287,21 +287,21 @@ impl Checked {
     fn new<'c>(
         command: PlaceOrder,
         product: impl Fn(&str) -> Option<&'c Product>,
-        courier_fee: i64,
+        charges: Charges,
     ) -> Result<Checked, PlaceError> {
         let customer = command.customer.map(Customer::checked).transpose()?;
         let lines = basket::freeze(&command.lines, product)?;
         if !basket::is_note(&command.note) {
             return Err(BasketError::Note { line: None }.into());
         }
-        let (delivery, fee, address) = match command.delivery {
+        let (delivery, delivery_fee, address) = match command.delivery {
             DeliveryRequest::Pickup => (DeliveryKind::Pickup, 0, None),
             DeliveryRequest::Courier { address } => {
                 address.check().map_err(PlaceError::Address)?;
-                (DeliveryKind::Courier, courier_fee, Some(address))
+                (DeliveryKind::Courier, charges.delivery_fee, Some(address))
             }
         };
-        let totals = basket::total(&lines, fee, command.tip)?;
+        let totals = basket::total(&lines, Charges { delivery_fee, ..charges }, command.tip)?;
         match command.expected_total {
             Some(expected) if expected != totals.total => {
                 Err(PlaceError::PriceChanged { total: totals.total, expected })
@@ -312,11 +312,12 @@ impl Checked {
                     lines,
                     subtotal: totals.subtotal,
                     delivery_fee: totals.delivery_fee,
+                    service_fee: totals.service_fee,
                     tip: totals.tip,
                     note: command.note,
                     address,
                 },
-                total: totals.total,
+                totals,
                 delivery,
                 payment: command.payment,
             }),

@@ -1,6 +1,7 @@
 //! What can be configured, with defaults that work.
 
 use domain::Currency;
+use domain::basket::Charges;
 use domain::receipt::Merchant;
 
 use crate::signature;
@@ -14,8 +15,8 @@ pub struct Settings {
     pub time_zone: String,
     /// Of all prices.
     pub currency: Currency,
-    /// What a courier costs, in minor units.
-    pub delivery_fee: i64,
+    /// What is charged besides the lines.
+    pub charges: Charges,
     /// How long an order may stay unpaid.
     pub payment_window_ms: i64,
     /// How often a customer may try to pay.
@@ -86,7 +87,7 @@ impl Default for Settings {
             },
             time_zone: "America/Sao_Paulo".into(),
             currency: Currency::BRL,
-            delivery_fee: 800,
+            charges: Charges { delivery_fee: 800, service_basis_points: 0, max_tip: 50_000 },
             payment_window_ms: 15 * 60_000,
             max_payment_attempts: 5,
             receipt_link_ms: 15 * 60_000,

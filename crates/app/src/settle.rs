@@ -1,7 +1,7 @@
 //! What a provider's news does to a payment, and how a payment is undone: once, for browser, webhook, poller and flow.
 
 use domain::notification::Notice;
-use domain::payment::{self, IllegalTransition, News, PaymentStatus, Taken, Undo, Verdict};
+use domain::payment::{self, News, PaymentStatus, Taken, Undo, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::message::Message;
@@ -9,6 +9,7 @@ use store::{Batch, CommitError};
 
 use crate::app::MAX_TRIES;
 use crate::error::StoreError;
+use crate::postings::{SettleError, captured, charged};
 use crate::provider::{Intent, IntentStatus, ProviderError, Refund, RefundRequest, RefundStatus};
 use crate::records::{Order, Payment, order};
 use crate::{App, WebhookOutcome, mail};
@@ -83,8 +84,9 @@ pub(crate) fn settle(
     payment: &Payment,
     intent: &Intent,
     waiter: Option<&str>,
+    now: i64,
     batch: &mut Batch,
-) -> Result<WebhookOutcome, IllegalTransition> {
+) -> Result<WebhookOutcome, SettleError> {
     if !matches(payment, intent) {
         return Ok(WebhookOutcome::Mismatch);
     }
@@ -100,7 +102,7 @@ pub(crate) fn settle(
         return Ok(WebhookOutcome::Applied);
     }
     let next = match payment::hear(payment.status, news(intent.status)) {
-        Verdict::Ignore => return Ok(WebhookOutcome::Ignored),
+        Verdict::Ignore => return settle_fee(payment, intent, now, batch),
         Verdict::GiveBackAttempt => {
             give_back(batch);
             return Ok(WebhookOutcome::Applied);
@@ -111,9 +113,11 @@ pub(crate) fn settle(
         }
         Verdict::Become(next) => next,
     };
-    let mut update = payment.update().status(next)?.settled().set("intent", intent.id.as_str());
+    let mut update = match next {
+        PaymentStatus::Confirmed => captured(payment, intent, now, batch)?,
+        _ => payment.update().status(next)?.settled().set("intent", intent.id.as_str()),
+    };
     match next {
-        PaymentStatus::Confirmed => update = update.set("captured", intent.captured).set("fee", intent.fee),
         PaymentStatus::Authorized => update = update.set("capture_before", intent.capture_before),
         PaymentStatus::Rejected => {
             let (code, message) = intent.failure.clone().unwrap_or_else(|| ("canceled".into(), String::new()));
@@ -129,6 +133,18 @@ pub(crate) fn settle(
     }
     update.write(batch);
     Ok(WebhookOutcome::Applied)
+}
+
+/// Posts the fee of what was taken, once the provider tells it.
+fn settle_fee(payment: &Payment, intent: &Intent, now: i64, batch: &mut Batch) -> Result<WebhookOutcome, SettleError> {
+    let known = payment.fee().is_some() || payment.intent() != Some(intent.id.as_str());
+    match intent.fee.filter(|_| payment.status.is_taken() && !known) {
+        Some(fee) => {
+            charged(payment.update().settled(), payment, fee, now, batch)?.write(batch);
+            Ok(WebhookOutcome::Applied)
+        }
+        None => Ok(WebhookOutcome::Ignored),
+    }
 }
 
 /// Whether an intent is about this order, amount and currency.
@@ -170,7 +186,7 @@ impl App {
         let Some(payment) = Payment::load(&*self.store, order_id).await? else {
             return Ok(WebhookOutcome::Mismatch);
         };
-        let outcome = settle(&payment, intent, payment.wait_token(), batch)?;
+        let outcome = settle(&payment, intent, payment.wait_token(), now, batch)?;
         if outcome == WebhookOutcome::Mismatch
             && let Some(order) = Order::load(&*self.store, order_id).await?
         {

@@ -66,6 +66,8 @@ pub struct OrderView {
     pub subtotal: i64,
     /// Of the courier.
     pub delivery_fee: i64,
+    /// For the service.
+    pub service_fee: i64,
     /// For the staff.
     pub tip: i64,
     /// What is charged.
@@ -285,6 +287,10 @@ pub struct CatalogueView {
     pub merchant: String,
     /// What a courier costs, in minor units.
     pub delivery_fee: i64,
+    /// What the service costs, in hundredths of a per cent of the lines, rounded half up.
+    pub service_fee_basis_points: i64,
+    /// The largest tip, in minor units.
+    pub max_tip: i64,
     /// By category, then name.
     pub products: Vec<ProductView>,
 }

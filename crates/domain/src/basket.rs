@@ -91,10 +91,35 @@ pub struct Totals {
     pub subtotal: i64,
     /// The courier.
     pub delivery_fee: i64,
+    /// For the service, a share of the lines.
+    pub service_fee: i64,
     /// For the staff.
     pub tip: i64,
     /// All of it.
     pub total: i64,
+}
+
+/// What is charged besides the lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Charges {
+    /// The courier, in minor units.
+    pub delivery_fee: i64,
+    /// The service, in hundredths of a per cent of the lines.
+    pub service_basis_points: i64,
+    /// The largest tip, in minor units.
+    pub max_tip: i64,
+}
+
+/// The highest service fee, in hundredths of a per cent.
+pub const MAX_SERVICE_BASIS_POINTS: i64 = 10_000;
+
+impl Charges {
+    /// The service fee on an amount, rounded half up.
+    #[must_use]
+    pub fn service_fee(&self, subtotal: i64) -> i64 {
+        let share = i128::from(subtotal) * i128::from(self.service_basis_points);
+        i64::try_from((share + 5_000) / 10_000).unwrap_or(i64::MAX)
+    }
 }
 
 /// Why a basket cannot be ordered.
@@ -150,8 +175,8 @@ pub enum BasketError {
         line: Option<usize>,
     },
     /// A tip below zero or beyond the limit.
-    #[error("the tip must be between 0 and {MAX_AMOUNT} minor units")]
-    Tip,
+    #[error("the tip must be between 0 and {0} minor units")]
+    Tip(i64),
     /// Nothing to pay, or more than the limit.
     #[error("the total must be between 1 and {MAX_AMOUNT} minor units")]
     Total,
@@ -171,7 +196,7 @@ impl BasketError {
             BasketError::Extra { line, .. } => format!("/lines/{line}/extras"),
             BasketError::Note { line: Some(line) } => format!("/lines/{line}/note"),
             BasketError::Note { line: None } => "/note".into(),
-            BasketError::Tip => "/tip".into(),
+            BasketError::Tip(_) => "/tip".into(),
         }
     }
 
@@ -186,7 +211,7 @@ impl BasketError {
             BasketError::Option { .. } => "unknown-option",
             BasketError::Extra { .. } => "unknown-extra",
             BasketError::Note { .. } => "note-too-long",
-            BasketError::Tip => "tip-out-of-range",
+            BasketError::Tip(_) => "tip-out-of-range",
             BasketError::Total => "total-out-of-range",
         }
     }
@@ -292,24 +317,26 @@ fn add(at: usize, request: &LineRequest, product: &Product) -> Result<Vec<Added>
     Ok(added)
 }
 
-/// Adds up lines, delivery fee and tip.
+/// Adds up lines, fees and tip.
 ///
 /// # Errors
 /// [`BasketError::Tip`] or [`BasketError::Total`] outside their limits.
-pub fn total(lines: &[Line], delivery_fee: i64, tip: i64) -> Result<Totals, BasketError> {
-    if !(0..=MAX_AMOUNT).contains(&tip) {
-        return Err(BasketError::Tip);
+pub fn total(lines: &[Line], charges: Charges, tip: i64) -> Result<Totals, BasketError> {
+    if !(0..=charges.max_tip).contains(&tip) {
+        return Err(BasketError::Tip(charges.max_tip));
     }
-    if !(0..=MAX_AMOUNT).contains(&delivery_fee) {
+    let delivery_fee = charges.delivery_fee;
+    // At most 50 lines of at most MAX_AMOUNT each, and what a configuration may add to them: no overflow.
+    let subtotal: i64 = lines.iter().map(|line| line.total).sum();
+    let service_fee = charges.service_fee(subtotal);
+    if [delivery_fee, service_fee, tip].iter().any(|part| !(0..=MAX_AMOUNT).contains(part)) {
         return Err(BasketError::Total);
     }
-    // At most 50 lines of at most MAX_AMOUNT each, a fee and a tip: no overflow.
-    let subtotal: i64 = lines.iter().map(|line| line.total).sum();
-    let total = subtotal + delivery_fee + tip;
+    let total = subtotal + delivery_fee + service_fee + tip;
     if !(1..=MAX_AMOUNT).contains(&total) {
         return Err(BasketError::Total);
     }
-    Ok(Totals { subtotal, delivery_fee, tip, total })
+    Ok(Totals { subtotal, delivery_fee, service_fee, tip, total })
 }
 
 #[cfg(test)]
@@ -386,14 +413,21 @@ mod tests {
         let product = product();
         let lines = freeze(&[request(2, &[("ponto", "mal")], &[])], |_| Some(&product)).unwrap();
         #[track_caller]
-        fn check(lines: &[Line], fee: i64, tip: i64, expected: Result<i64, BasketError>) {
-            assert_eq!(total(lines, fee, tip).map(|t| t.total), expected);
+        fn check(lines: &[Line], fees: [i64; 2], tip: i64, expected: Result<[i64; 2], BasketError>) {
+            let [delivery_fee, service_basis_points] = fees;
+            let charges = Charges { delivery_fee, service_basis_points, max_tip: 1_000 };
+            assert_eq!(total(lines, charges, tip).map(|t| [t.service_fee, t.total]), expected);
         }
-        check(&lines, 0, 0, Ok(4000));
-        check(&lines, 800, 100, Ok(4900));
-        check(&lines, 0, -1, Err(BasketError::Tip));
-        check(&lines, 0, i64::MAX, Err(BasketError::Tip));
-        check(&lines, 0, MAX_AMOUNT, Err(BasketError::Total));
-        check(&[], 0, 0, Err(BasketError::Total));
+        check(&lines, [0, 0], 0, Ok([0, 4000]));
+        check(&lines, [800, 0], 100, Ok([0, 4900]));
+        check(&lines, [800, 1_000], 1_000, Ok([400, 6200]));
+        check(&lines, [0, 1], 0, Ok([0, 4000]));
+        check(&lines, [0, 2], 0, Ok([1, 4001]));
+        check(&lines, [0, 0], -1, Err(BasketError::Tip(1_000)));
+        check(&lines, [0, 0], 1_001, Err(BasketError::Tip(1_000)));
+        check(&lines, [0, 0], i64::MAX, Err(BasketError::Tip(1_000)));
+        check(&lines, [MAX_AMOUNT, 0], 0, Err(BasketError::Total));
+        check(&lines, [0, i64::MAX], 0, Err(BasketError::Total));
+        check(&[], [0, 1_000], 0, Err(BasketError::Total));
     }
 }

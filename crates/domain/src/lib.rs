@@ -1,6 +1,7 @@
 //! The rules: pure decisions on plain values. Time and identifiers are arguments; nothing here reads, writes or waits.
 
 pub mod basket;
+pub mod bookkeeping;
 pub mod catalogue;
 pub mod customer;
 pub mod delivery;

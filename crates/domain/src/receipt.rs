@@ -33,6 +33,8 @@ pub struct Receipt {
     pub subtotal: i64,
     /// Of the courier.
     pub delivery_fee: i64,
+    /// For the service.
+    pub service_fee: i64,
     /// For the staff.
     pub tip: i64,
     /// What was paid.

@@ -761,6 +761,16 @@ export interface components {
              * @description What a courier costs, in minor units.
              */
             deliveryFee: number;
+            /**
+             * Format: int64
+             * @description What the service costs, in hundredths of a per cent of the lines, rounded half up.
+             */
+            serviceFeeBasisPoints: number;
+            /**
+             * Format: int64
+             * @description The largest tip, in minor units.
+             */
+            maxTip: number;
             /** @description By category, then name. */
             products: components["schemas"]["ProductView"][];
         };
@@ -1188,6 +1198,11 @@ export interface components {
              * @description Of the courier.
              */
             deliveryFee: number;
+            /**
+             * Format: int64
+             * @description For the service.
+             */
+            serviceFee: number;
             /**
              * Format: int64
              * @description For the staff.

@@ -6,6 +6,7 @@ use serde_json::json;
 use store::Batch;
 
 use super::{changed, load_order, load_payment, refuse_cancelled};
+use crate::postings::captured;
 use crate::settle::step_key;
 use crate::{Answer, App, Call, Function, FunctionError};
 
@@ -36,14 +37,13 @@ impl Function for CapturePayment {
             }
         };
         let key = step_key(&payment, "capture");
-        let captured = app.provider.capture(intent, &key).await?;
-        if captured.captured != payment.amount {
-            let cause = format!("the provider took {} instead of {}", captured.captured, payment.amount);
+        let intent = app.provider.capture(intent, &key).await?;
+        if intent.captured != payment.amount {
+            let cause = format!("the provider took {} instead of {}", intent.captured, payment.amount);
             return Err(FunctionError::new("CaptureMismatch", cause));
         }
         let mut batch = Batch::new();
-        let update = payment.update().status(PaymentStatus::Confirmed)?.settled();
-        update.set("captured", captured.captured).set("fee", captured.fee).write(&mut batch);
+        captured(&payment, &intent, call.now_ms, &mut batch)?.write(&mut batch);
         changed(json!({}), batch)
     }
 }

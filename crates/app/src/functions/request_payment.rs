@@ -67,7 +67,7 @@ impl Function for RequestPayment {
             }
             Err(error) => return Err(error.into()),
         };
-        match settle(&payment, &intent, Some(token), &mut batch)? {
+        match settle(&payment, &intent, Some(token), call.now_ms, &mut batch)? {
             WebhookOutcome::Applied => {}
             WebhookOutcome::Mismatch => {
                 let cause = format!("the provider answered with {} {}", intent.amount, intent.currency);

@@ -116,6 +116,7 @@ pub(crate) fn compose(app: &App, order: &Order, payment: &Payment, notice: Notic
         number: order.number(),
         lines: &body.lines,
         delivery_fee: body.delivery_fee,
+        service_fee: body.service_fee,
         tip: body.tip,
         total: order.total(),
         refunded: payment.refunded,

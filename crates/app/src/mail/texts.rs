@@ -16,6 +16,7 @@ pub(super) struct Facts<'a> {
     pub(super) number: i64,
     pub(super) lines: &'a [Line],
     pub(super) delivery_fee: i64,
+    pub(super) service_fee: i64,
     pub(super) tip: i64,
     pub(super) total: i64,
     pub(super) refunded: i64,
@@ -98,16 +99,16 @@ pub(super) fn compose(notice: Notice, locale: Locale, facts: &Facts<'_>) -> Text
         (Locale::Portuguese, Some(name)) => format!("Olá, {name}!"),
         (Locale::Portuguese, None) => "Olá!".into(),
     };
-    let [delivery, tip, follow, reason] = match locale {
-        Locale::English => ["Delivery", "Tip", "Follow your order", "Reason"],
-        Locale::Portuguese => ["Entrega", "Gorjeta", "Acompanhe seu pedido", "Motivo"],
+    let [delivery, service, tip, follow, reason] = match locale {
+        Locale::English => ["Delivery", "Service", "Tip", "Follow your order", "Reason"],
+        Locale::Portuguese => ["Entrega", "Serviço", "Gorjeta", "Acompanhe seu pedido", "Motivo"],
     };
     let mut rows: Vec<(String, String)> = Vec::new();
     if matches!(notice, Notice::Received | Notice::PaymentConfirmed) {
         for line in facts.lines {
             rows.push((format!("{} x {}", line.quantity, described(line)), plain(line.total, locale)));
         }
-        for (label, minor) in [(delivery, facts.delivery_fee), (tip, facts.tip)] {
+        for (label, minor) in [(delivery, facts.delivery_fee), (service, facts.service_fee), (tip, facts.tip)] {
             if minor > 0 {
                 rows.push((label.into(), plain(minor, locale)));
             }
@@ -197,6 +198,7 @@ mod tests {
                     number: 42,
                     lines: std::slice::from_ref(&line),
                     delivery_fee: 0,
+                    service_fee: 0,
                     tip: 0,
                     total: 2590,
                     refunded: 1000,

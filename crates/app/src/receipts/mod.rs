@@ -207,6 +207,7 @@ fn print(order: &Order, payment: &Payment, record: &ReceiptRecord, issuer: &Issu
         lines: body.lines,
         subtotal: body.subtotal,
         delivery_fee: body.delivery_fee,
+        service_fee: body.service_fee,
         tip: body.tip,
         total: order.total(),
         currency: order.currency(),

@@ -33,6 +33,7 @@ struct Words {
     date: &'static str,
     subtotal: &'static str,
     delivery: &'static str,
+    service: &'static str,
     tip: &'static str,
     total: &'static str,
     paid: &'static str,
@@ -49,6 +50,7 @@ fn words(locale: Locale) -> Words {
             date: "Date",
             subtotal: "Subtotal",
             delivery: "Delivery",
+            service: "Service",
             tip: "Tip",
             total: "Total",
             paid: "Paid by",
@@ -62,6 +64,7 @@ fn words(locale: Locale) -> Words {
             date: "Data",
             subtotal: "Subtotal",
             delivery: "Entrega",
+            service: "Serviço",
             tip: "Gorjeta",
             total: "Total",
             paid: "Pago com",
@@ -188,7 +191,12 @@ fn totals(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
     sheet.y += 14.0;
     sheet.rule();
     sheet.y += 4.0;
-    let parts = [(words.subtotal, receipt.subtotal), (words.delivery, receipt.delivery_fee), (words.tip, receipt.tip)];
+    let parts = [
+        (words.subtotal, receipt.subtotal),
+        (words.delivery, receipt.delivery_fee),
+        (words.service, receipt.service_fee),
+        (words.tip, receipt.tip),
+    ];
     if receipt.subtotal != receipt.total {
         for (label, minor) in parts.into_iter().filter(|(_, minor)| *minor > 0) {
             sheet.y += 15.0;
@@ -307,6 +315,7 @@ mod tests {
             lines,
             subtotal,
             delivery_fee: 800,
+            service_fee: 0,
             tip: 500,
             total: subtotal + 1300,
             currency: Currency::BRL,

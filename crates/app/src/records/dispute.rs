@@ -32,6 +32,8 @@ pub(crate) struct DisputeRecord {
     pub(crate) id: String,
     pub(crate) status: DisputeStatus,
     pub(crate) amount: i64,
+    /// What the provider took for it so far.
+    pub(crate) fee: i64,
     revision: i64,
 }
 
@@ -48,6 +50,7 @@ impl DisputeRecord {
             id: row.key().text().unwrap_or_default().to_owned(),
             status: status.ok_or_else(|| damaged(row, "status"))?,
             amount: int("amount")?,
+            fee: int("fee")?,
             revision: int("revision")?,
         })
     }

@@ -47,6 +47,8 @@ pub(crate) struct Body {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) delivery_fee: i64,
     #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) service_fee: i64,
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) tip: i64,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) note: String,

@@ -1,5 +1,6 @@
 //! Payments, one per order; the key is the order's id.
 
+use domain::basket::Totals;
 use domain::payment::{IllegalTransition, PaymentStatus, Taken};
 use store::{Batch, Column, Index, KeyShape, ReadError, Row, Store, Table, Value};
 
@@ -18,6 +19,10 @@ pub(crate) static PAYMENTS: Table = Table {
         Column::text("card").null(),
         Column::text("token").null(),
         Column::int("amount"),
+        Column::int("items"),
+        Column::int("delivery_fee"),
+        Column::int("service_fee"),
+        Column::int("tip"),
         Column::text("currency"),
         Column::int("captured"),
         Column::int("refunded"),
@@ -45,7 +50,7 @@ pub(crate) struct NewPayment<'a> {
     pub(crate) method: &'static str,
     pub(crate) card: Option<String>,
     pub(crate) token: Option<String>,
-    pub(crate) amount: i64,
+    pub(crate) totals: Totals,
     pub(crate) currency: &'static str,
     pub(crate) expires_at: i64,
     pub(crate) provider: &'a str,
@@ -59,7 +64,11 @@ impl NewPayment<'_> {
             Value::from(self.method),
             Value::from(self.card),
             Value::from(self.token),
-            Value::Int(self.amount),
+            Value::Int(self.totals.total),
+            Value::Int(self.totals.subtotal),
+            Value::Int(self.totals.delivery_fee),
+            Value::Int(self.totals.service_fee),
+            Value::Int(self.totals.tip),
             Value::from(self.currency),
             Value::Int(0),
             Value::Int(0),
@@ -140,6 +149,28 @@ impl Payment {
 
     pub(crate) fn wait_token(&self) -> Option<&str> {
         self.row.text("wait_token")
+    }
+
+    /// What the amount is made of.
+    pub(crate) fn totals(&self) -> Totals {
+        let part = |column: &str| self.row.int(column).unwrap_or(0);
+        Totals {
+            subtotal: part("items"),
+            delivery_fee: part("delivery_fee"),
+            service_fee: part("service_fee"),
+            tip: part("tip"),
+            total: self.amount,
+        }
+    }
+
+    /// What the provider keeps of the captured amount, once it has said so.
+    pub(crate) fn fee(&self) -> Option<i64> {
+        self.row.int("fee")
+    }
+
+    /// Whether the provider is asked about it slowly: nothing of it is urgent, or ever comes.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_written_off() || self.status.is_taken()
     }
 
     /// What was taken, and what became of it.

@@ -53,6 +53,39 @@ async fn a_dispute_is_heard_once_and_ends() {
         shop.run(&id, &format!("cancel reverse-payment:CANCELLED dispute:{answer} webhook")).await;
         assert_eq!(status(&shop, &id).await, end);
     }
+    let books = shop.books().await;
+    let fees = 2 * (shop.app.settings().simulator.fee(5180) + shop.app.settings().simulator.dispute_fee);
+    let expected = [
+        ("assets:disputes", 0),
+        ("assets:provider:simulator", 5180 - fees),
+        ("expenses:disputes", 5180),
+        ("expenses:provider-fees", fees),
+        ("income:sales", -2 * 5180),
+    ];
+    assert_eq!(books, expected.map(|(account, sum)| (account.to_owned(), sum)).into());
+}
+
+#[tokio::test]
+async fn the_parts_of_an_order_go_to_their_accounts() {
+    let mut settings = crate::shop::settings();
+    settings.charges.service_basis_points = 1_000;
+    let shop = Shop::with(settings).await;
+    let mut order = crate::shop::brought("4242424242424242");
+    order["tip"] = 300.into();
+    let id = shop.place(order).await;
+    shop.run(&id, PAID).await;
+    let view = shop.order(&id).await;
+    assert_eq!([view.subtotal, view.delivery_fee, view.service_fee, view.tip, view.total], [5180, 800, 518, 300, 6798]);
+    let fee = shop.app.settings().simulator.fee(6798);
+    let expected = [
+        ("assets:provider:simulator", 6798 - fee),
+        ("expenses:provider-fees", fee),
+        ("income:delivery", -800),
+        ("income:sales", -5180),
+        ("income:service-fees", -518),
+        ("liabilities:tips", -300),
+    ];
+    assert_eq!(shop.books().await, expected.map(|(account, sum)| (account.to_owned(), sum)).into());
 }
 
 #[tokio::test]

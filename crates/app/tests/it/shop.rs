@@ -1,6 +1,6 @@
 //! A shop in memory whose functions are called one by one, as a flow would.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use app::commands::{CancelOrder, PayOrder, PlaceOrder};
@@ -353,6 +353,20 @@ impl Shop {
                 assert_eq!(outcome.err().as_deref(), expected, "{word}");
             }
         }
+    }
+
+    /// What each account of the ledger holds.
+    pub(crate) async fn books(&self) -> BTreeMap<String, i64> {
+        let table = app::tables().into_iter().find(|table| table.name == "ledger_entries").unwrap();
+        let page = self.store.query(Query::table(table).limit(store::MAX_PAGE)).await.unwrap();
+        let mut sums = BTreeMap::new();
+        for row in page.rows {
+            let recorded = app::ledger::entry(&*self.store, row.key().int().unwrap()).await.unwrap().unwrap();
+            for posting in recorded.entry.postings {
+                *sums.entry(posting.account).or_default() += posting.amount;
+            }
+        }
+        sums
     }
 
     async fn intent(&self, id: &str) -> String {

@@ -8,6 +8,7 @@ mod layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use domain::basket::MAX_SERVICE_BASIS_POINTS;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use duration::Duration;
@@ -62,6 +63,10 @@ pub(crate) struct Order {
     pub(crate) payment_attempts: u32,
     /// What a courier costs, in minor units.
     pub(crate) delivery_fee: i64,
+    /// What the service costs, in hundredths of a per cent of the lines: 1000 is ten per cent.
+    pub(crate) service_fee_basis_points: i64,
+    /// The largest tip, in minor units.
+    pub(crate) max_tip: i64,
     /// How long the link to a receipt works.
     pub(crate) receipt_link: Duration,
 }
@@ -147,6 +152,8 @@ impl Default for Config {
                 payment_deadline: Duration::minutes(15),
                 payment_attempts: 5,
                 delivery_fee: 800,
+                service_fee_basis_points: 0,
+                max_tip: 50_000,
                 receipt_link: Duration::minutes(15),
             },
             engine: Engine { concurrency: 512, backlog: 100_000, states_api: true },
@@ -170,8 +177,8 @@ impl Default for Config {
     }
 }
 
-/// The most a courier may cost, in minor units.
-const MAX_DELIVERY_FEE: i64 = 100_000_000;
+/// The most a courier may cost, or a tip be, in minor units.
+const MAX_CHARGE: i64 = 100_000_000;
 
 /// Keys whose value is never shown.
 const SECRETS: &[&str] = &["smtp.url"];
@@ -187,6 +194,9 @@ impl Config {
             (!(least..=most).contains(&value))
                 .then(|| (key, format!("`{value}` is out of range; use {least} to {most}")))
         };
+        let amount = |key, value: i64, most: i64| {
+            (!(0..=most).contains(&value)).then(|| (key, format!("`{value}` is out of range; use 0 to {most}")))
+        };
         let one_of = |key, value: &str, allowed: &[&str]| {
             (!allowed.contains(&value)).then(|| (key, format!("`{value}` is none of `{}`", allowed.join("`, `"))))
         };
@@ -198,7 +208,12 @@ impl Config {
             .or_else(|| lasts("order.payment_deadline", self.order.payment_deadline, second, day))
             .or_else(|| lasts("order.receipt_link", self.order.receipt_link, second, day))
             .or_else(|| within("order.payment_attempts", self.order.payment_attempts.into(), 1, 100))
-            .or_else(|| self.delivery_fee_problem())
+            .or_else(|| amount("order.delivery_fee", self.order.delivery_fee, MAX_CHARGE))
+            .or_else(|| {
+                let fee = self.order.service_fee_basis_points;
+                amount("order.service_fee_basis_points", fee, MAX_SERVICE_BASIS_POINTS)
+            })
+            .or_else(|| amount("order.max_tip", self.order.max_tip, MAX_CHARGE))
             .or_else(|| within("engine.concurrency", self.engine.concurrency.into(), 1, 65_536))
             .or_else(|| within("engine.backlog", self.engine.backlog.into(), 1, 10_000_000))
             .or_else(|| within("limits.body_bytes", self.limits.body_bytes as u64, 4096, 4 << 20))
@@ -220,12 +235,6 @@ impl Config {
                     Duration::minutes(10),
                 )
             })
-    }
-
-    fn delivery_fee_problem(&self) -> Option<(&'static str, String)> {
-        let fee = self.order.delivery_fee;
-        let problem = || format!("`{fee}` is out of range; use 0 to {MAX_DELIVERY_FEE} minor units");
-        (!(0..=MAX_DELIVERY_FEE).contains(&fee)).then(|| ("order.delivery_fee", problem()))
     }
 
     fn time_zone_problem(&self) -> Option<(&'static str, String)> {

@@ -2,6 +2,7 @@
 
 use app::{CourierSettings, Settings, SimulatorSettings};
 use domain::Currency;
+use domain::basket::Charges;
 use domain::receipt::Merchant;
 use gateway::Limits;
 
@@ -19,7 +20,11 @@ pub(crate) fn of(config: &Config, url: &str) -> Settings {
         },
         time_zone: merchant.time_zone.clone(),
         currency: Currency::from_code(&merchant.currency).unwrap_or(defaults.currency),
-        delivery_fee: config.order.delivery_fee,
+        charges: Charges {
+            delivery_fee: config.order.delivery_fee,
+            service_basis_points: config.order.service_fee_basis_points,
+            max_tip: config.order.max_tip,
+        },
         payment_window_ms: config.order.payment_deadline.as_ms(),
         max_payment_attempts: config.order.payment_attempts.into(),
         receipt_link_ms: config.order.receipt_link.as_ms(),

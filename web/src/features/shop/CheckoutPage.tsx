@@ -11,7 +11,7 @@ import { Blank, Failure, Loading, Notice, useErrorText } from "../../ui/Notice";
 import { PaymentFields, usePaymentForm } from "../../ui/Payment";
 import { useTitle } from "../../ui/title";
 import { basket, useCart } from "./basket";
-import { percentOf, priced } from "./cart";
+import { percentOf, shareOf, priced } from "./cart";
 import { CartTicket } from "./CartTicket";
 import styles from "./CheckoutPage.module.css";
 import { DeliveryFields, ExtraFields, WhoFields } from "./CheckoutFields";
@@ -51,9 +51,10 @@ function Checkout({ catalogue }: { catalogue: Catalogue }) {
   const cart = priced(lines, catalogue);
 
   const amount = (minor: number) => money(minor, catalogue.currency);
-  const tip = percentOf(cart.subtotal, form.tipPercent);
+  const tip = Math.min(percentOf(cart.subtotal, form.tipPercent), catalogue.maxTip);
+  const service = shareOf(cart.subtotal, catalogue.serviceFeeBasisPoints);
   const fee = form.courier ? catalogue.deliveryFee : 0;
-  const total = cart.subtotal + fee + tip;
+  const total = cart.subtotal + fee + service + tip;
   const errors = check(form, t);
 
   const change = (part: Partial<Form>) => {
@@ -104,7 +105,7 @@ function Checkout({ catalogue }: { catalogue: Catalogue }) {
           <h2>{t.checkout.pay}</h2>
           <PaymentFields form={payment} />
         </section>
-        <ExtraFields form={form} change={change} tipOf={(percent) => amount(percentOf(cart.subtotal, percent))} />
+        <ExtraFields form={form} change={change} tipOf={(percent) => amount(Math.min(percentOf(cart.subtotal, percent), catalogue.maxTip))} />
       </div>
       <div className={styles.aside}>
         <CartTicket
@@ -113,6 +114,7 @@ function Checkout({ catalogue }: { catalogue: Catalogue }) {
           amounts={[
             { label: t.cart.subtotal, value: amount(cart.subtotal) },
             ...(form.courier ? [{ label: t.cart.delivery, value: fee === 0 ? t.cart.free : amount(fee) }] : []),
+            ...(service > 0 ? [{ label: t.cart.service, value: amount(service) }] : []),
             ...(tip > 0 ? [{ label: t.cart.tip, value: amount(tip) }] : []),
             { label: t.cart.total, value: amount(total), strong: true },
           ]}

@@ -80,8 +80,13 @@ export const isSoldOut = (product: Product): boolean => product.stock.available 
 
 /** Part of an amount in whole percent, rounded half up, in integers throughout. */
 export function percentOf(amount: number, percent: number): number {
-  const hundredths = amount * percent + 50;
-  return (hundredths - (hundredths % 100)) / 100;
+  return shareOf(amount, percent * 100);
+}
+
+/** A share in hundredths of a per cent, rounded half up as the server does it. */
+export function shareOf(amount: number, basisPoints: number): number {
+  const parts = amount * basisPoints + 5000;
+  return (parts - (parts % 10000)) / 10000;
 }
 
 /** The lines as the server takes them. */

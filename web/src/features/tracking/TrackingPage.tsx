@@ -92,6 +92,7 @@ function Tracking({ order, token, live }: { order: Order; token: string | null; 
           <dl className={styles.amounts}>
             <Row label={t.cart.subtotal} value={amount(order.subtotal)} />
             {delivery.type === "courier" && <Row label={t.cart.delivery} value={order.deliveryFee === 0 ? t.cart.free : amount(order.deliveryFee)} />}
+            {order.serviceFee > 0 && <Row label={t.cart.service} value={amount(order.serviceFee)} />}
             {order.tip > 0 && <Row label={t.cart.tip} value={amount(order.tip)} />}
             <Row label={t.cart.total} value={amount(order.total)} strong />
           </dl>

@@ -64,6 +64,7 @@ export const en = {
     soldOut: "Sold out: remove it to go on",
     subtotal: "Subtotal",
     delivery: "Delivery",
+    service: "Service",
     tip: "Tip",
     total: "Total",
     atCheckout: "set when placed",

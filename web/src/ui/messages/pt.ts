@@ -65,6 +65,7 @@ export const pt: Messages = {
     soldOut: "Esgotado: tire para continuar",
     subtotal: "Subtotal",
     delivery: "Entrega",
+    service: "Serviço",
     tip: "Gorjeta",
     total: "Total",
     atCheckout: "definida ao pedir",
