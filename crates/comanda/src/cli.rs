@@ -82,6 +82,8 @@ pub(crate) enum Command {
     /// Print what a benchmark left in the data folder
     #[command(hide = true)]
     BenchVerify(Audit),
+    /// Ask a server whether it can take orders; the exit code is the answer
+    Health(Server),
     /// Show the configuration in force, and where each value came from
     Config,
     /// Print the OpenAPI document

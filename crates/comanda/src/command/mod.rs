@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod flow;
+pub(crate) mod health;
 pub(crate) mod openapi;
 pub(crate) mod order;
 pub(crate) mod serve;
