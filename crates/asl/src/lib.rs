@@ -57,4 +57,4 @@ pub use history::{Details, HistoryEvent, HistorySink, NoHistory};
 pub use machine::Machine;
 pub use resource::Resource;
 pub use substitute::substitute;
-pub use test_state::{Refused, Tested, test_state};
+pub use test_state::{Mock, Refused, Tested, test_state};

@@ -1,5 +1,7 @@
 //! TestState: one state on its own, with its result mocked, and a look at every step between input and output.
 
+mod mock;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
@@ -13,8 +15,10 @@ use crate::definition::{
 use crate::environment::{Environment, Facts};
 use crate::error::{EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure, NO_CHOICE_MATCHED};
 use crate::event::ExecutionInfo;
+use crate::resource::Resource;
 use crate::template::Template;
 use crate::variables::Variables;
+pub use mock::Mock;
 
 /// The name of a state that is given without one.
 const UNNAMED: &str = "StateName";
@@ -33,7 +37,7 @@ pub struct Refused {
 pub enum Tested {
     /// The response, without the inspection data if none was asked for.
     Done(Value),
-    /// Nothing is mocked: the host calls this resource with these arguments and tests again, with the answer as the mock.
+    /// Nothing is mocked: the host calls this resource with these arguments and tests again with its answer.
     Call {
         /// What to call.
         resource: String,
@@ -42,18 +46,19 @@ pub enum Tested {
     },
 }
 
-/// Answers a request of `TestState`, given as its JSON.
+/// Answers a request of `TestState`, given as its JSON; `called` is what the resource of [`Tested::Call`] has answered.
 ///
 /// # Errors
 /// What is wrong with the request, in AWS's words.
-pub fn test_state(request: &Value, info: &ExecutionInfo, now_ms: i64) -> Result<Tested, Refused> {
+pub fn test_state(request: &Value, called: Option<Mock>, info: &ExecutionInfo, now_ms: i64) -> Result<Tested, Refused> {
     let mock = Mock::of(request)?;
-    let (definition, name) = definition_of(request)?;
+    let (definition, name) = definition_of(request, mock.is_some())?;
     let Some(state) = definition.scopes.iter().flat_map(|scope| &scope.states).find(|state| *state.name == *name)
     else {
         return invalid(format!("State '{name}' not found in definition"));
     };
-    check_mock(request, state, mock.as_ref())?;
+    mock::check(request, state, mock.as_ref())?;
+    let mock = mock.or(called);
     let input = json_field(request, "input")?.unwrap_or_else(|| json!({}));
     let variables = json_field(request, "variables")?;
     let mut assigned = Variables::default();
@@ -63,7 +68,7 @@ pub fn test_state(request: &Value, info: &ExecutionInfo, now_ms: i64) -> Result<
     let configuration = &request["stateConfiguration"];
     let retries = configuration["retrierRetryCount"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let context = match json_field(request, "context")? {
-        Some(context) => context,
+        Some(context) => check_context(context)?,
         None => context_of(info, &input, state, retries, now_ms),
     };
     let facts = Facts {
@@ -117,69 +122,22 @@ fn json_field(request: &Value, field: &str) -> Result<Option<Value>, Refused> {
     }
 }
 
-enum Mock {
-    Result(Value),
-    Error(Option<String>, Option<String>),
-}
-
-impl Mock {
-    fn of(request: &Value) -> Result<Option<Mock>, Refused> {
-        let mock = &request["mock"];
-        let text = |field: &str| mock.get("errorOutput")?.get(field)?.as_str().map(str::to_owned);
-        match (mock.get("result").is_some(), mock.get("errorOutput").is_some()) {
-            (true, true) => invalid("A test mock should have only one of the following fields: [result, errorOutput]."),
-            (true, false) => Ok(json_field(mock, "result")?.map(Mock::Result)),
-            (false, true) => Ok(Some(Mock::Error(text("error"), text("cause")))),
-            (false, false) => Ok(None),
-        }
-    }
-}
-
-fn check_mock(request: &Value, state: &State, mock: Option<&Mock>) -> Result<(), Refused> {
-    let configuration = &request["stateConfiguration"];
-    let Some(mock) = mock else {
-        if configuration.get("mapIterationFailureCount").is_some() {
-            return invalid("TestState does not support MapIterationFailureCount when a mock is not specified.");
-        }
-        if matches!(state.kind, Kind::Task(_)) && request["roleArn"].as_str().is_none() {
-            return invalid("RoleArn must be specified when testing a Task state");
-        }
-        if matches!(state.kind, Kind::Map(_) | Kind::Parallel(_)) {
-            return invalid(format!(
-                "State type '{}' is not supported when a mock is not specified",
-                state.kind.name()
-            ));
-        }
-        return Ok(());
-    };
-    if request["revealSecrets"] == true {
-        return invalid("TestState does not support RevealSecrets when a mock is specified.");
-    }
-    if state.kind.outcomes().is_none() {
-        return invalid(format!("State type '{}' is not supported when a mock is specified", state.kind.name()));
-    }
-    if let (Kind::Map(map), Mock::Result(result)) = (&state.kind, mock) {
-        let written = map.writer.as_ref().is_some_and(|writer| writer.resource.is_some());
-        if written && !result.is_object() {
-            return invalid("Mocked result must be a JSON object.");
-        }
-        if !written && !result.is_array() {
-            return invalid("Mocked result must be an array.");
-        }
-    }
-    Ok(())
-}
-
 /// The definition and the name of the state to test; what the state leads to is made up if it stands alone.
-fn definition_of(request: &Value) -> Result<(Definition, String), Refused> {
+///
+/// What is mocked is not called, so that it may be any resource.
+fn definition_of(request: &Value, mocked: bool) -> Result<(Definition, String), Refused> {
     let text = request["definition"].as_str().unwrap_or_default();
-    let given: Value = serde_json::from_str(text).map_err(|e| Refused {
+    let mut given: Value = serde_json::from_str(text).map_err(|e| Refused {
         code: "InvalidDefinition",
         message: format!("Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: {e}'"),
     })?;
     let name = request["stateName"].as_str().unwrap_or(UNNAMED).to_owned();
-    let text = if given.get("States").is_some() {
-        text.to_owned()
+    let whole = given.get("States").is_some();
+    if mocked {
+        replace_unknown_resource(if whole { &mut given["States"][name.as_str()] } else { &mut given });
+    }
+    let text = if whole {
+        given.to_string()
     } else {
         let mut targets = BTreeSet::new();
         follow(&given, &mut targets);
@@ -199,6 +157,34 @@ fn definition_of(request: &Value) -> Result<(Definition, String), Refused> {
             Err(Refused { code: "InvalidDefinition", message })
         }
     }
+}
+
+fn replace_unknown_resource(state: &mut Value) {
+    let Some(Value::String(resource)) = state.get_mut("Resource") else { return };
+    if resource.starts_with("arn:aws") && Resource::parse(resource).is_err() {
+        let pattern = if resource.ends_with(".waitForTaskToken") { ".waitForTaskToken" } else { "" };
+        *resource = format!("arn:aws:states:::aws-sdk:lambda:invoke{pattern}");
+    }
+}
+
+/// Checks a context object that is given, of which only a part can be.
+fn check_context(context: Value) -> Result<Value, Refused> {
+    let refuse = |problem: &str| invalid(format!("Invalid Context object provided: {problem}"));
+    let Value::Object(fields) = &context else { return refuse("it must be a JSON object") };
+    for (field, value) in fields {
+        match field.as_str() {
+            "Execution" | "State" | "StateMachine" | "Task" => {}
+            "Map" => return refuse("'Map' field is not supported when mocking a Context object"),
+            other => return refuse(&format!("Field '{other}' is not allowed")),
+        }
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let free = matches!(name.as_str(), "Input" | "RetryCount" | "RedriveCount");
+            if !free && !value.is_string() {
+                return refuse(&format!("{field}.{name} must be a string"));
+            }
+        }
+    }
+    Ok(context)
 }
 
 /// The names of the states that a state leads to.

@@ -14,7 +14,7 @@ use crate::machines::{MachineError, MachineUpdate, NewMachine, Revision, StateMa
 use crate::map_runs::{ChildExecution, MapRunView};
 use crate::starts::{Filter, Place, StartError, Started, Summary, Target};
 use crate::tables::STATE_MACHINES;
-use crate::trial::{Trial, Tried};
+use crate::task::Failure;
 use crate::versions::Alias;
 use crate::{Config, Runtime};
 
@@ -351,9 +351,13 @@ impl Runtime {
         self.core.report(token, report).await
     }
 
-    /// Tries a state on its own. What its functions change takes effect; nothing is journalled.
-    pub async fn try_state(&self, trial: Trial) -> Tried {
-        self.core.try_state(trial).await
+    /// Calls a resource outside of any execution, within [`crate::TRIAL_LIMIT`]. What it changes takes effect and is
+    /// durable when this returns.
+    ///
+    /// # Errors
+    /// The failure that a flow would see.
+    pub async fn try_task(&self, resource: &str, arguments: Json) -> Result<Json, Failure> {
+        self.core.try_task(resource, arguments).await
     }
 
     /// Makes an activity; to make it again is no error.

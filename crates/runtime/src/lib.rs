@@ -57,7 +57,7 @@ pub use starts::{Filter, Place, StartError, Started, Summary, Target};
 pub use tables::{EXECUTIONS, FLOWS, JOURNAL, tables};
 pub use task::{Failure, QueueHandler, Received, TaskAnswer, TaskCall, TaskHandler};
 pub use token::Tokens;
-pub use trial::{Answer, Trial, Tried};
+pub use trial::TRIAL_LIMIT;
 pub use versions::{Alias, MAX_ALIASES};
 
 use crate::core::{Core, Resting};

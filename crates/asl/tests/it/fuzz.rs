@@ -285,8 +285,8 @@ proptest! {
         if has_context {
             request["context"] = json!(context.to_string());
         }
-        drop(asl::test_state(&request, &simulator::info(), START_MS));
-        drop(asl::test_state(&result, &simulator::info(), START_MS));
+        drop(asl::test_state(&request, None, &simulator::info(), START_MS));
+        drop(asl::test_state(&result, None, &simulator::info(), START_MS));
     }
 
     #[test]

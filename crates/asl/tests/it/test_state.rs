@@ -29,7 +29,7 @@ fn recorded_tests_of_states() {
             id: "arn:aws:states:us-east-1:123456789012:express:machine:run".into(),
             ..simulator::info()
         };
-        let got = match test_state(&case["request"], &info, simulator::START_MS) {
+        let got = match test_state(&case["request"], None, &info, simulator::START_MS) {
             Ok(Tested::Done(answer)) => conformance::shown(&answer),
             Ok(Tested::Call { arguments, .. }) => json!({ "call": arguments }),
             Err(refused) => {

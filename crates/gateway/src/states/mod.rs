@@ -11,7 +11,6 @@ mod fault;
 mod findings;
 mod history;
 mod input;
-mod inspection;
 mod machines;
 mod name;
 mod paging;
@@ -46,8 +45,11 @@ const BODY_BYTES: usize = 3 << 20;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// Operations that wait: how long the server lets them.
-const WAITING: &[(&str, Duration)] =
-    &[("GetActivityTask", Duration::from_secs(70)), ("StartSyncExecution", Duration::from_secs(310))];
+const WAITING: &[(&str, Duration)] = &[
+    ("GetActivityTask", Duration::from_secs(70)),
+    ("StartSyncExecution", Duration::from_secs(310)),
+    ("TestState", Duration::from_secs(310)),
+];
 
 /// One call of an operation.
 struct Call<'a> {
