@@ -37,32 +37,6 @@ impl Diagnostic {
 }
 
 impl Diagnostic {
-    /// The finding in AWS's words where they are known, as `ValidateStateMachineDefinition` shows them.
-    pub fn schema_message(&self) -> String {
-        match self.code {
-            "NO_BRANCHES" | "NO_RULES" => "Value cannot be empty".to_owned(),
-            "BAD_QUERY_LANGUAGE" => {
-                "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine".to_owned()
-            }
-            "UNKNOWN_STATE_TYPE" => {
-                "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, \
-                 Choice, Parallel, Map]"
-                    .to_owned()
-            }
-            "MISSING_FIELD" => match self.message.split('`').nth(1) {
-                Some(field) if self.pointer.is_empty() => format!("These fields are required: [{field}]"),
-                Some(field) => format!("The field '{field}' is required but was missing"),
-                None => self.message.clone(),
-            },
-            _ => self.message.clone(),
-        }
-    }
-
-    /// The finding as it stands after `SCHEMA_VALIDATION_FAILED: ` where a definition is refused.
-    pub fn schema_text(&self) -> String {
-        format!("{} at {}", self.schema_message(), self.place())
-    }
-
     /// Where it is; `/` for the whole of the definition.
     pub fn place(&self) -> &str {
         if self.pointer.is_empty() { "/" } else { &self.pointer }

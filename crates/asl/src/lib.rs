@@ -33,6 +33,7 @@ mod diagnostic;
 mod digest;
 mod environment;
 mod event;
+mod finding;
 mod formula;
 mod history;
 mod intrinsic;
@@ -53,6 +54,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use event::{
     Applied, Command, Event, ExecutionInfo, MapRunUpdate, Moment, Outcome, TaskId, TaskStart, TimerId, Work,
 };
+pub use finding::Finding;
 pub use history::{Details, HistoryEvent, HistorySink, NoHistory};
 pub use machine::Machine;
 pub use resource::Resource;

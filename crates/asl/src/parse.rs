@@ -149,11 +149,25 @@ impl Parser {
                 parsed.push(state);
             }
         }
+        // As AWS does: an end is looked for among all states, also those that nothing leads to, once each is right.
+        let well_formed =
+            self.out.iter().all(|d| d.severity == Severity::Warning || d.code == "MISSING_TRANSITION_TARGET");
+        let ends = states.values().any(|state| {
+            state.get("End") == Some(&Value::Bool(true)) || matches!(state["Type"].as_str(), Some("Succeed" | "Fail"))
+        });
+        if well_formed && !ends {
+            self.error(
+                pointer,
+                "NO_TERMINAL_STATE",
+                "no state ends this flow; add `\"End\": true` to the last one, or a Succeed or Fail state",
+            );
+            return None;
+        }
         if parsed.len() != states.len() {
             return None;
         }
         let start = start?;
-        self.check_graph(&parsed, start, pointer);
+        self.check_graph(&parsed, start);
         if let Some(slot) = self.scopes.get_mut(scope) {
             *slot = Scope { start, states: parsed };
         }
@@ -187,20 +201,13 @@ impl Parser {
         index
     }
 
-    fn check_graph(&mut self, states: &[State], start: usize, pointer: &str) {
+    fn check_graph(&mut self, states: &[State], start: usize) {
         let reached = crate::validate::reachable(states, start);
         for (n, state) in states.iter().enumerate() {
             if !reached.contains(&n) {
                 let message = format!("no transition leads to `{}`; add one, or remove the state", state.name);
                 self.error(&state.pointer, "UNREACHABLE_STATE", message);
             }
-        }
-        if !reached.iter().filter_map(|n| states.get(*n)).any(State::is_terminal) {
-            self.error(
-                pointer,
-                "NO_TERMINAL_STATE",
-                "no state ends this flow; add `\"End\": true` to the last one, or a Succeed or Fail state",
-            );
         }
     }
 

@@ -151,9 +151,9 @@ fn definition_of(request: &Value, mocked: bool) -> Result<(Definition, String), 
     match Definition::parse(&text) {
         Ok(definition) => Ok((definition, name)),
         Err(found) => {
-            let first = found.iter().find(|d| d.severity == crate::Severity::Error);
-            let shown = first.map(crate::Diagnostic::schema_text).unwrap_or_default();
-            let message = format!("Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {shown}'");
+            let first = found.iter().find(|d| d.severity == crate::Severity::Error).map(crate::Diagnostic::finding);
+            let shown = first.map(|finding| finding.to_string()).unwrap_or_default();
+            let message = format!("Invalid State Machine Definition: '{shown}'");
             Err(Refused { code: "InvalidDefinition", message })
         }
     }

@@ -112,8 +112,16 @@ impl<'p, 'v> Fields<'p, 'v> {
 
     pub(super) fn whole_number(&mut self, field: &str, least: u64, most: u64) -> Option<u64> {
         let value = self.get(field)?;
-        match value.as_u64().filter(|n| (least..=most).contains(n)) {
-            Some(n) => Some(n),
+        match value.as_i64().map(|n| (n, u64::try_from(n).unwrap_or(0))) {
+            Some((signed, n)) if signed < 0 || n < least => {
+                self.out_of_range("TOO_SMALL", field, "least", least);
+                None
+            }
+            Some((_, n)) if n > most => {
+                self.out_of_range("TOO_LARGE", field, "most", most);
+                None
+            }
+            Some((_, n)) => Some(n),
             None => {
                 self.wrong(field, &format!("a whole number from {least} to {most}"));
                 None
@@ -123,13 +131,26 @@ impl<'p, 'v> Fields<'p, 'v> {
 
     pub(super) fn number(&mut self, field: &str, least: f64, most: f64) -> Option<f64> {
         let value = self.get(field)?;
-        match value.as_f64().filter(|n| (least..=most).contains(n)) {
+        match value.as_f64() {
+            Some(n) if n < least => {
+                self.out_of_range("TOO_SMALL", field, "least", format!("{least:?}"));
+                None
+            }
+            Some(n) if n > most => {
+                self.out_of_range("TOO_LARGE", field, "most", format!("{most:?}"));
+                None
+            }
             Some(n) => Some(n),
             None => {
                 self.wrong(field, &format!("a number from {least} to {most}"));
                 None
             }
         }
+    }
+
+    fn out_of_range(&mut self, code: &'static str, field: &str, word: &str, bound: impl std::fmt::Display) {
+        let at = self.at(field);
+        self.parser.error(&at, code, format!("`{field}` must be at {word} `{bound}`"));
     }
 
     pub(super) fn query(&mut self, field: &str) -> Option<Query> {
@@ -183,7 +204,7 @@ impl<'p, 'v> Fields<'p, 'v> {
             _ => {
                 let at = self.at(field);
                 let message = format!("`{}` must be a reference path: names and indexes in the input only", query.text);
-                self.parser.error(&at, "BAD_PATH", message);
+                self.parser.error(&at, "NOT_A_REFERENCE", message);
                 ResultPath::Whole
             }
         }

@@ -145,11 +145,15 @@ impl Parser {
 
     fn check_label(&mut self, label: &str, at: &str) {
         if label.is_empty() || label.chars().nth(LABEL_CHARS).is_some() {
-            self.error(at, "BAD_LABEL", format!("a label has 1 to {LABEL_CHARS} characters"));
+            let problem = match label.is_empty() {
+                true => "Label cannot be empty".to_owned(),
+                false => format!("Label cannot exceed {LABEL_CHARS} characters"),
+            };
+            self.error(at, "BAD_LABEL", problem);
         }
         let bad = |c: &char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(*c);
         if let Some(c) = label.chars().find(bad) {
-            self.error(at, "BAD_LABEL", format!("a label cannot contain {c:?}"));
+            self.error(at, "BAD_LABEL", format!("Label contains invalid character: {c:?}"));
         }
     }
 }

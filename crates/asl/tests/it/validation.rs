@@ -37,7 +37,7 @@ fn flows() {
     );
     check(
         r#"{"StartAt": "A", "Stats": 1, "Version": "2", "TimeoutSeconds": 0, "States": {"A": {"Type": "Succeed"}}}"#,
-        "UNKNOWN_FIELD /Stats\nWRONG_TYPE /TimeoutSeconds\nUNKNOWN_VERSION /Version",
+        "UNKNOWN_FIELD /Stats\nTOO_SMALL /TimeoutSeconds\nUNKNOWN_VERSION /Version",
         "did you mean `States`?",
     );
     check(
@@ -70,7 +70,11 @@ fn states() {
     check(&one(""), "MISSING_FIELD /States/S", "`Type` is missing");
     check(&one(r#""Type": "Taks""#), "UNKNOWN_STATE_TYPE /States/S/Type", "did you mean `Task`?");
     check(&one(r#""Type": "Pass""#), "MISSING_NEXT /States/S", "\"End\": true");
-    check(&one(r#""Type": "Pass", "Next": "T""#), "MISSING_TRANSITION_TARGET /States/S/Next", "no state `T`");
+    check(
+        &one(r#""Type": "Pass", "Next": "T""#),
+        "MISSING_TRANSITION_TARGET /States/S/Next\nNO_TERMINAL_STATE ",
+        "no state `T`",
+    );
     check(&one(r#""Type": "Pass", "End": true, "Next": "S""#), "CONFLICTING_FIELDS /States/S/End", "");
     check(
         &one(r#""Type": "Pass", "End": true, "ResultsPath": "$.a""#),
@@ -82,7 +86,7 @@ fn states() {
         &one(
             r#""Type": "Pass", "End": true, "InputPath": "a", "ResultPath": "$.a[*]", "Parameters": {"a.$": "$.[", "b.$": 1}"#,
         ),
-        "BAD_PATH /States/S/InputPath\nBAD_PATH /States/S/Parameters/a.$\nBAD_PATH /States/S/Parameters/b.$\nBAD_PATH /States/S/ResultPath",
+        "BAD_PATH /States/S/InputPath\nBAD_PATH /States/S/Parameters/a.$\nBAD_PATH /States/S/Parameters/b.$\nNOT_A_REFERENCE /States/S/ResultPath",
         "did you mean `$.a`?",
     );
     check(
@@ -141,12 +145,12 @@ fn tasks() {
         &task(
             r#""Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["E"], "BackoffRate": 0.5, "MaxAttemps": 1}]"#,
         ),
-        "UNKNOWN_FIELD /States/S/Retry/1/MaxAttemps\nWRONG_TYPE /States/S/Retry/1/BackoffRate\nBAD_ERROR_EQUALS /States/S/Retry/0/ErrorEquals",
+        "UNKNOWN_FIELD /States/S/Retry/1/MaxAttemps\nTOO_SMALL /States/S/Retry/1/BackoffRate\nBAD_ERROR_EQUALS /States/S/Retry/0/ErrorEquals",
         "did you mean `MaxAttempts`?",
     );
     check(
         &task(r#""Catch": [{"ErrorEquals": ["E"]}, {"ErrorEquals": ["F"], "Next": "S", "ResultPath": "$$.a"}]"#),
-        "MISSING_FIELD /States/S/Catch/0\nBAD_PATH /States/S/Catch/1/ResultPath",
+        "MISSING_FIELD /States/S/Catch/0\nNOT_A_REFERENCE /States/S/Catch/1/ResultPath",
         "",
     );
 }
@@ -306,6 +310,69 @@ fn choices_and_forks() {
         "how large",
     );
     check(&map(r#""Label": "a b", "#, ""), "BAD_LABEL /States/S/Label\n~NO_EFFECT /States/S/Label", "");
+}
+
+/// Findings in AWS's words, as `InvalidDefinition` quotes them.
+#[test]
+fn in_the_words_of_aws() {
+    let check = |text: &str, want: &str| {
+        let found = Definition::parse(text).expect_err(text);
+        let errors = found.iter().filter(|d| d.severity == Severity::Error);
+        let told: Vec<String> = errors.map(|d| d.finding().to_string()).collect();
+        assert_eq!(told.join(", "), want, "{text}");
+    };
+    check(
+        r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}}"#,
+        "MISSING_END_STATE: Workflow has no terminal state at null",
+    );
+    check(
+        r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "A"}, "C": {"Type": "Succeed"}}}"#,
+        "MISSING_TRANSITION_TARGET: State \"C\" is not reachable. at /States/C",
+    );
+    check(
+        &one(r#""Type": "Pass", "Next": "NOPE""#),
+        "MISSING_TRANSITION_TARGET: Missing 'Next' target: NOPE at /States/S/Next, MISSING_END_STATE: Workflow has no \
+         terminal state at null",
+    );
+    let choice = r#"{"StartAt": "C", "States": {"C": {"Type": "Choice", "Choices": [
+        {"Variable": "$.a", "IsNull": true, "Next": "NOPE"}], "Default": "D"}, "D": {"Type": "Succeed"}}}"#;
+    check(choice, "MISSING_TRANSITION_TARGET: Missing 'Next' target: NOPE at /States/C/Choices[0]/Next");
+    let field = "SCHEMA_VALIDATION_FAILED: Field 'TimeoutSeconds' is not supported at /States/S";
+    check(&one(r#""Type": "Pass", "TimeoutSeconds": 1, "End": true"#), field);
+    check(
+        &one(r#""Type": "Pass", "Output": 1, "End": true"#),
+        "SCHEMA_VALIDATION_FAILED: The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the \
+         'JSONata' QueryLanguage at /States/S",
+    );
+    check(
+        &one(r#""Type": "Pass", "Parameters": {"a": {"b.$": "nothing"}}, "End": true"#),
+        "SCHEMA_VALIDATION_FAILED: The value for the field 'b.$' must be a valid JSONPath or a valid intrinsic function \
+         call at /States/S/Parameters/a",
+    );
+    let map = |fields: &str| {
+        one(&format!(
+            r#""Type": "Map", "End": true, {fields}, "ItemProcessor": {{"StartAt": "E", "States": {{"E": {{"Type": "Succeed"}}}}}}"#
+        ))
+    };
+    check(&map(r#""MaxConcurrency": -1"#), "SCHEMA_VALIDATION_FAILED: Minimum value is 0 at /States/S/MaxConcurrency");
+    check(
+        &map(r#""ToleratedFailurePercentage": 101"#),
+        "SCHEMA_VALIDATION_FAILED: Maximum value is 100.0 at /States/S/ToleratedFailurePercentage",
+    );
+    check(
+        &map(r#""MaxConcurrency": 1, "MaxConcurrencyPath": "$.a""#),
+        "SCHEMA_VALIDATION_FAILED: There should only be one of the following fields: [MaxConcurrency, \
+         MaxConcurrencyPath] at /States/S",
+    );
+    let output = |text: &str| {
+        one(&format!(r#""Type": "Pass", "QueryLanguage": "JSONata", "Output": "{{% {text} %}}", "End": true"#))
+    };
+    check(&output("1 +"), "INVALID_JSONATA_EXPRESSION: Unexpected end of expression at /States/S/Output");
+    check(
+        &one(r#""Type": "Task", "Resource": "arn:aws:states:::dynamodb:query", "End": true"#),
+        "SCHEMA_VALIDATION_FAILED: The resource provided arn:aws:states:::dynamodb:query is not recognized. The value is \
+         not a valid resource ARN, or the resource is not available in this region. at /States/S/Resource",
+    );
 }
 
 #[test]

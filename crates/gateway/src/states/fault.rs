@@ -1,12 +1,11 @@
 //! Errors of the Step Functions API: AWS's names and messages.
 
-use asl::Diagnostic;
+use asl::{Diagnostic, Severity};
 use axum::http::StatusCode;
 use runtime::{MachineError, ReportError, StartError};
 use serde_json::{Value, json};
 use store::{BoxError, ReadError};
 
-use super::findings::Finding;
 use crate::http::Problem;
 
 /// An error answer.
@@ -50,7 +49,8 @@ impl Fault {
     }
 
     pub(super) fn definition(diagnostics: &[Diagnostic]) -> Fault {
-        let all: Vec<String> = diagnostics.iter().map(|d| Finding::of(d).to_string()).collect();
+        let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);
+        let all: Vec<String> = errors.map(|d| d.finding().to_string()).collect();
         let message = format!("Invalid State Machine Definition: '{}'", all.join(", "));
         Fault::new("InvalidDefinition", message)
     }

@@ -1,12 +1,11 @@
 //! State machines.
 
-use asl::Severity;
+use asl::{Finding, Severity};
 use runtime::{MachineKind, MachineUpdate, NewMachine, Revision, StateMachine};
 use serde_json::{Map, Value, json};
 
 use super::arn::{self, Qualifier};
 use super::fault::Fault;
-use super::findings::Finding;
 use super::params::Params;
 use super::{Call, executions, name, paging, references, seconds, set, settings, tags};
 
@@ -206,6 +205,18 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(out)
 }
 
+fn show_finding(finding: &Finding) -> Value {
+    let mut out = json!({
+        "severity": if finding.severity == Severity::Error { "ERROR" } else { "WARNING" },
+        "code": finding.code,
+        "message": finding.message,
+    });
+    if let Some(location) = &finding.location {
+        set(&mut out, "location", location.as_str());
+    }
+    out
+}
+
 pub(super) fn validate(call: &Call<'_>) -> Result<Value, Fault> {
     let params = &call.params;
     params.required("definition")?;
@@ -220,7 +231,7 @@ pub(super) fn validate(call: &Call<'_>) -> Result<Value, Fault> {
     let wanted: Vec<Value> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error || warnings)
-        .map(|finding| Finding::of(finding).to_value())
+        .map(|finding| show_finding(&finding.finding()))
         .collect();
     let truncated = wanted.len() > most;
     let shown: Vec<Value> = wanted.into_iter().take(most).collect();

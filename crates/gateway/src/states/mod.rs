@@ -8,7 +8,6 @@ mod aliases;
 mod arn;
 mod executions;
 mod fault;
-mod findings;
 mod history;
 mod input;
 mod machines;
