@@ -40,7 +40,7 @@ need_build_tools() {
 target_folder() { echo "${CARGO_TARGET_DIR:-target}"; }
 
 # start_server BINARY ARGUMENT...: starts a server on a free port and a data folder of its own; it stops with this
-# script. Sets `url` and `log`.
+# script, or with stop_server. Sets `url` and `log`.
 start_server() {
     local bin=$1
     shift
@@ -48,12 +48,18 @@ start_server() {
     log="$server_folder/log"
     "$bin" --json serve --listen 127.0.0.1:0 --data "$server_folder/data" "$@" >"$server_folder/out" 2>"$log" &
     server=$!
-    trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null; rm -rf "$server_folder"' EXIT
+    trap stop_server EXIT
     until [ -s "$server_folder/out" ]; do
         kill -0 "$server" 2>/dev/null || { cat "$log" >&2; die 'the server did not start'; }
         sleep 0.05
     done
     url=$(node -p 'JSON.parse(require("fs").readFileSync(0, "utf8").split("\n")[0]).listening' <"$server_folder/out")
+}
+
+stop_server() {
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    rm -rf "$server_folder"
 }
 
 # python_tools NAME REQUIREMENT...: a virtual environment with exactly these packages in .tools/NAME. Answers false, and says
@@ -84,3 +90,6 @@ npm_tools() {
     (cd "$folder" && echo '{"private": true}' >package.json && npm install --no-audit --no-fund --loglevel=error "$@")
     echo "$*" >"$folder/requirements"
 }
+
+# boto3 and the AWS CLI, in .tools/aws.
+aws_tools() { python_tools aws boto3==1.44.5 awscli==1.46.2; }

@@ -135,7 +135,9 @@ impl Server {
             bench: extras.bench,
             states: config.engine.states_api,
         };
-        let gateway = Gateway::new(backend.app.clone(), backend.engine.clone(), options);
+        let access_keys = config.access_keys().map_err(|problem| Failure::new(Kind::Usage, problem))?;
+        let gateway = Gateway::new(backend.app.clone(), backend.engine.clone(), options)
+            .with_access_keys(gateway::AccessKeys::new(access_keys));
         let (shutdown, stopped) = oneshot::channel::<()>();
         let serving = gateway::serve(listener, gateway::router(gateway), settings::limits(config), async {
             // An error means that the handle was dropped: then stop as well.

@@ -21,6 +21,7 @@ use follow::Followers;
 use http::Problem;
 
 pub use http::{Limits, serve};
+pub use states::AccessKeys;
 
 /// What the routes work on; cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub struct Gateway {
     engine: Arc<Runtime>,
     followers: Followers,
     options: Options,
+    access_keys: Arc<AccessKeys>,
 }
 
 /// How the gateway behaves.
@@ -51,7 +53,13 @@ impl Gateway {
     pub fn new(app: App, engine: Arc<Runtime>, options: Options) -> Gateway {
         let followers = Followers::default();
         tokio::spawn(followers.clone().run(app.changes()));
-        Gateway { app, engine, followers, options }
+        Gateway { app, engine, followers, options, access_keys: Arc::default() }
+    }
+
+    /// From now on, calls of the Step Functions API have to be signed with one of these keys, unless there are none.
+    #[must_use]
+    pub fn with_access_keys(self, keys: AccessKeys) -> Gateway {
+        Gateway { access_keys: Arc::new(keys), ..self }
     }
 
     /// Lets one more order in and answers the engine's backlog, or says honestly that it is too far behind.

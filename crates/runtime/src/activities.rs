@@ -145,6 +145,10 @@ impl Core {
                 queues.open(&queue);
                 queues.receive(&queue, 1)
             };
+            if items.is_empty() {
+                // What the store holds for the queue may not be loaded yet; once it is, the fetchers hear of it.
+                self.wake.notify_one();
+            }
             for item in items {
                 let Ok(queued) = serde_json::from_str::<Queued>(item.body()) else { continue };
                 let Some((execution, task)) = self.tokens.open(&queued.token) else { continue };

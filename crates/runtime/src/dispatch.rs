@@ -147,6 +147,9 @@ impl Core {
             queues.work()
         };
         self.wake.notify_one();
+        if queue.starts_with(crate::activities::QUEUE) {
+            self.fetchers.notify_waiters();
+        }
         self.set_to(work);
     }
 

@@ -326,6 +326,13 @@ mod tests {
         let shown = all.entries().find(|(key, ..)| *key == "smtp.url").unwrap().1;
         assert_eq!(shown.as_str(), Some("(hidden)"));
         assert_eq!(all.config.smtp.url, "hunter2");
+        let all =
+            effective("", &[("COMANDA_ENGINE_ACCESS_KEYS", "AKID:0123456789abcdef, B:fedcba9876543210")], &[]).unwrap();
+        assert_eq!(all.config.access_keys().unwrap().len(), 2);
+        let shown = all.entries().find(|(key, ..)| *key == "engine.access_keys").unwrap().1;
+        assert_eq!(shown.as_str(), Some("(hidden)"));
+        let error = effective("", &[("COMANDA_ENGINE_ACCESS_KEYS", "AKID:hunter2")], &[]).err().unwrap().to_string();
+        assert!(error.contains("key 1 is not `ID:SECRET`") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

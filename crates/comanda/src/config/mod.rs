@@ -81,6 +81,9 @@ pub(crate) struct Engine {
     pub(crate) backlog: u32,
     /// Whether the Step Functions API is served, at `POST /`.
     pub(crate) states_api: bool,
+    /// The access keys with which calls of that API have to be signed, as `ID:SECRET`, separated by commas; empty: calls
+    /// need no signature. Never shown.
+    pub(crate) access_keys: String,
 }
 
 /// The mail server. Without one, mails go to the mailbox that the server shows.
@@ -156,7 +159,7 @@ impl Default for Config {
                 max_tip: 50_000,
                 receipt_link: Duration::minutes(15),
             },
-            engine: Engine { concurrency: 512, backlog: 100_000, states_api: true },
+            engine: Engine { concurrency: 512, backlog: 100_000, states_api: true, access_keys: String::new() },
             smtp: Smtp { url: String::new(), from: "Comanda <no-reply@comanda.example>".into() },
             simulator: Simulator {
                 webhook: Duration::milliseconds(400),
@@ -180,8 +183,11 @@ impl Default for Config {
 /// The most a courier may cost, or a tip be, in minor units.
 const MAX_CHARGE: i64 = 100_000_000;
 
+/// The fewest characters of the secret of an access key.
+const LEAST_SECRET: usize = 16;
+
 /// Keys whose value is never shown.
-const SECRETS: &[&str] = &["smtp.url"];
+const SECRETS: &[&str] = &["smtp.url", "engine.access_keys"];
 
 impl Config {
     /// The first value that has the right type and yet makes no sense: its key and the cure.
@@ -216,6 +222,7 @@ impl Config {
             .or_else(|| amount("order.max_tip", self.order.max_tip, MAX_CHARGE))
             .or_else(|| within("engine.concurrency", self.engine.concurrency.into(), 1, 65_536))
             .or_else(|| within("engine.backlog", self.engine.backlog.into(), 1, 10_000_000))
+            .or_else(|| self.access_keys().err().map(|problem| ("engine.access_keys", problem)))
             .or_else(|| within("limits.body_bytes", self.limits.body_bytes as u64, 4096, 4 << 20))
             .or_else(|| within("limits.requests", self.limits.requests as u64, 1, 65_536))
             .or_else(|| within("limits.streams", self.limits.streams as u64, 1, 65_536))
@@ -235,6 +242,27 @@ impl Config {
                     Duration::minutes(10),
                 )
             })
+    }
+
+    /// The access keys by their ids.
+    ///
+    /// # Errors
+    /// What is wrong with them, without showing them.
+    pub(crate) fn access_keys(&self) -> Result<Vec<(String, String)>, String> {
+        let mut keys = Vec::new();
+        for (n, pair) in self.engine.access_keys.split(',').map(str::trim).filter(|pair| !pair.is_empty()).enumerate() {
+            let (id, secret) = pair.split_once(':').unwrap_or_default();
+            let plain = !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            if !plain || secret.len() < LEAST_SECRET {
+                return Err(format!(
+                    "key {} is not `ID:SECRET` with letters and digits as the id and a secret of at least {LEAST_SECRET} \
+                     characters",
+                    n + 1
+                ));
+            }
+            keys.push((id.to_owned(), secret.to_owned()));
+        }
+        Ok(keys)
     }
 
     fn time_zone_problem(&self) -> Option<(&'static str, String)> {

@@ -12,8 +12,8 @@ use crate::http::Problem;
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) status: StatusCode,
-    code: &'static str,
-    message: String,
+    pub(super) code: &'static str,
+    pub(super) message: String,
 }
 
 impl Fault {

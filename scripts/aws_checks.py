@@ -1,18 +1,24 @@
-"""Our own checks of the Step Functions API with boto3, unmodified: what the recordings do not show.
+"""Checks of the Step Functions API with boto3 and the AWS CLI, both unmodified.
 
-    conformance_own.py --endpoint URL
+    aws_checks.py --endpoint URL [--access-key ID --secret-key SECRET] [--cli]
+
+With keys, the server must be one that knows them, and what is signed otherwise must be refused. With --cli, the AWS CLI of
+this Python's environment is used too.
 """
 
 import argparse
 import json
-import shutil
+import os
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import boto3
+import botocore
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::000000000000:role/test"
 STAMP = f"{time.time_ns():x}"
@@ -185,33 +191,153 @@ def the_order_flow_is_a_state_machine(sfn):
 
 
 @check
-def the_aws_command_works(sfn):
-    aws = shutil.which("aws")
-    if aws is None:
-        return "skipped: there is no `aws` here"
-    environment = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1", "PATH": "/usr/bin:/bin"}
-    command = [aws, "stepfunctions", "list-state-machines", "--endpoint-url", sfn.meta.endpoint_url, "--output", "json"]
+def tags_are_set_shown_and_taken_away(sfn):
+    arn = machine(sfn, "tagged", flow(A={"Type": "Succeed"}), tags=[{"key": "team", "value": "kitchen"}])
+    sfn.tag_resource(resourceArn=arn, tags=[{"key": "stage", "value": "test"}])
+    sfn.untag_resource(resourceArn=arn, tagKeys=["team"])
+    assert sfn.list_tags_for_resource(resourceArn=arn)["tags"] == [{"key": "stage", "value": "test"}]
+    assert refused(sfn.list_tags_for_resource, resourceArn=arn + "x") == "ResourceNotFound"
+
+
+@check
+def a_task_token_is_answered(sfn):
+    work = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "End": True,
+            "Parameters": {"QueueUrl": f"https://sqs.us-east-1.amazonaws.com/1/callbacks-{STAMP}", "MessageBody.$": "$$.Task.Token"}}
+    run = sfn.start_execution(stateMachineArn=machine(sfn, "token", flow(Ask=work)))["executionArn"]
+    limit = time.monotonic() + 20
+    while not (messages := received(sfn, f"callbacks-{STAMP}")):
+        assert time.monotonic() < limit, "no message comes"
+        time.sleep(0.02)
+    token = messages[0]["body"]
+    sfn.send_task_heartbeat(taskToken=token)
+    sfn.send_task_success(taskToken=token, output='{"paid": true}')
+    assert json.loads(ended(sfn, run)["output"]) == {"paid": True}
+
+
+def received(sfn, queue):
+    """Messages of a queue, through the server's own interface."""
+    with urllib.request.urlopen(f"{sfn.meta.endpoint_url}/v1/queues/{queue}/messages", timeout=20) as answer:
+        return json.load(answer)["items"]
+
+
+@check
+def a_state_is_tested_on_its_own(sfn):
+    state = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "f", "Payload.$": "$.a"},
+             "ResultSelector": {"b.$": "$.Payload"}, "Next": "After",
+             "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Undo"}], "Retry": [{"ErrorEquals": ["Busy"]}]}
+
+    def tested(**more):
+        return sfn.test_state(definition=json.dumps(state), input='{"a": 1}', **more)
+
+    good = tested(mock={"result": '{"Payload": 2}'}, inspectionLevel="DEBUG")
+    assert (good["status"], good["nextState"], good["output"]) == ("SUCCEEDED", "After", '{"b":2}'), good
+    assert json.loads(good["inspectionData"]["afterParameters"]) == {"FunctionName": "f", "Payload": 1}
+    assert "inspectionData" not in tested(mock={"result": "{}"}, inspectionLevel="INFO")
+    caught = tested(mock={"errorOutput": {"error": "Bad", "cause": "c"}}, inspectionLevel="TRACE")
+    assert (caught["status"], caught["nextState"], caught["error"]) == ("CAUGHT_ERROR", "Undo", "Bad"), caught
+    assert tested(mock={"errorOutput": {"error": "Busy"}})["status"] == "RETRIABLE"
+    spent = tested(mock={"errorOutput": {"error": "Busy"}}, stateConfiguration={"retrierRetryCount": 3})
+    assert spent["status"] == "CAUGHT_ERROR", spent
+    assert refused(tested) == "ValidationException"
+    lone = sfn.test_state(definition='{"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $x + 1 %}", "End": true}',
+                          variables='{"x": 41}')
+    assert lone["output"] == "42", lone
+
+
+@check
+def pages_are_walked(sfn):
+    arn = machine(sfn, "pages", flow(A={"Type": "Succeed"}))
+    runs = [sfn.start_execution(stateMachineArn=arn, name=f"r{n}")["executionArn"] for n in range(5)]
+    for run in runs:
+        ended(sfn, run)
+    pages = sfn.get_paginator("list_executions").paginate(stateMachineArn=arn, PaginationConfig={"PageSize": 2})
+    assert [e["name"] for page in pages for e in page["executions"]] == ["r4", "r3", "r2", "r1", "r0"]
+    last = sfn.get_execution_history(executionArn=runs[0], reverseOrder=True, maxResults=1)["events"]
+    assert [e["type"] for e in last] == ["ExecutionSucceeded"]
+    token = sfn.list_executions(stateMachineArn=arn, maxResults=1)["nextToken"]
+    assert refused(sfn.list_state_machines, nextToken=token) == "InvalidToken"
+
+
+def signatures_are_needed(endpoint, access_key, secret_key):
+    def list_with(key, secret):
+        return refused(client(endpoint, key, secret).list_state_machines)
+
+    assert list_with(access_key, secret_key) is None
+    code = error_code(client(endpoint, access_key, secret_key + "x").list_state_machines)
+    assert code == "InvalidSignatureException", code
+    code = error_code(client(endpoint, "AKIDUNKNOWN", secret_key).list_state_machines)
+    assert code == "UnrecognizedClientException", code
+    unsigned = boto3.client("stepfunctions", endpoint_url=endpoint, region_name="us-east-1",
+                            config=Config(signature_version=botocore.UNSIGNED, retries={"max_attempts": 1}))
+    code = error_code(unsigned.list_state_machines)
+    assert code == "MissingAuthenticationTokenException", code
+
+
+def error_code(call):
     try:
-        done = subprocess.run(command, env={**environment, "HOME": "/nonexistent"}, capture_output=True, text=True, timeout=60)
-    except OSError as error:
-        return f"skipped: `aws` cannot be run: {error}"
-    if done.returncode == 127:
-        return "skipped: `aws` cannot be run"
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["stateMachines"]
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+def the_aws_command_works(endpoint, access_key, secret_key):
+    """Every call is a process of its own, so only what the SDK does not show already."""
+    environment = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key, "AWS_DEFAULT_REGION": "us-east-1",
+                   "AWS_DISABLE_HOST_PREFIX_INJECTION": "true", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent",
+                   "PATH": "/usr/bin:/bin"}
+    program = [sys.executable, os.path.join(os.path.dirname(sys.executable), "aws")]
+
+    def aws(command, *options):
+        done = subprocess.run([*program, "stepfunctions", command, "--endpoint-url", endpoint, "--output", "json", *options],
+                              env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout or "{}")
+
+    activity = aws("create-activity", "--name", f"cli-{STAMP}")["activityArn"]
+    definition = flow(Work={"Type": "Task", "Resource": activity, "Next": "Done"}, Done={"Type": "Succeed"})
+    arn = aws("create-state-machine", "--name", f"cli-{STAMP}", "--definition", definition, "--role-arn", ROLE)["stateMachineArn"]
+    run = aws("start-execution", "--state-machine-arn", arn, "--input", '{"n": 1}')["executionArn"]
+    task = aws("get-activity-task", "--activity-arn", activity)
+    assert json.loads(task["input"]) == {"n": 1}
+    aws("send-task-success", "--task-token", task["taskToken"], "--task-output", '{"n": 2}')
+    kinds = [e["type"] for e in aws("get-execution-history", "--execution-arn", run, "--page-size", "3")["events"]]
+    assert kinds[0] == "ExecutionStarted" and "ActivitySucceeded" in kinds, kinds
+    described = aws("describe-execution", "--execution-arn", run)
+    assert (described["status"], described["output"]) == ("SUCCEEDED", '{"n":2}'), described
+    express = aws("create-state-machine", "--name", f"cli-express-{STAMP}", "--type", "EXPRESS", "--role-arn", ROLE,
+                  "--definition", flow(A={"Type": "Pass", "Result": 7, "End": True}))["stateMachineArn"]
+    assert aws("start-sync-execution", "--state-machine-arn", express)["output"] == "7"
+    tested = aws("test-state", "--definition", '{"Type": "Pass", "Result": 1, "End": true}')
+    assert tested["status"] == "SUCCEEDED", tested
+
+
+def client(endpoint, access_key, secret_key):
+    config = Config(retries={"max_attempts": 1}, read_timeout=90, inject_host_prefix=False)
+    return boto3.client("stepfunctions", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id=access_key,
+                        aws_secret_access_key=secret_key, config=config)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--endpoint", required=True)
-    endpoint = p.parse_args().endpoint
-    config = Config(retries={"max_attempts": 1}, read_timeout=90, inject_host_prefix=False)
-    sfn = boto3.client("stepfunctions", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="test",
-                       aws_secret_access_key="test", config=config)
+    p.add_argument("--access-key")
+    p.add_argument("--secret-key", default="test")
+    p.add_argument("--cli", action="store_true")
+    a = p.parse_args()
+    key = a.access_key or "test"
+    sfn = client(a.endpoint, key, a.secret_key)
+    checks = [(function, (sfn,)) for function in CHECKS]
+    if a.access_key:
+        checks.append((signatures_are_needed, (a.endpoint, key, a.secret_key)))
+    if a.cli:
+        checks.append((the_aws_command_works, (a.endpoint, key, a.secret_key)))
     failed = 0
-    for function in CHECKS:
+    for function, arguments in checks:
+        start = time.monotonic()
         try:
-            told = function(sfn) or "ok"
+            function(*arguments)
+            told = f"ok, {time.monotonic() - start:.1f} s"
         except Exception as error:  # one failed check does not hide the others
             failed, told = failed + 1, f"FAILED: {type(error).__name__}: {error}"
         print(f"{function.__name__.replace('_', ' '):50} {told}")
