@@ -1,6 +1,6 @@
 """Checks of the Step Functions API with boto3 and the AWS CLI, both unmodified.
 
-    aws_checks.py --endpoint URL [--access-key ID --secret-key SECRET] [--cli]
+    states_api.py --endpoint URL [--access-key ID --secret-key SECRET] [--cli]
 
 With keys, the server must be one that knows them, and what is signed otherwise must be refused. With --cli, the AWS CLI of
 this Python's environment is used too.
