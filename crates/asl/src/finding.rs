@@ -124,7 +124,7 @@ fn is_code(text: &str) -> bool {
 
 /// Whether a resource is of a service that flows can use.
 fn is_of_known_service(resource: &str) -> bool {
-    let service = resource.splitn(7, ':').nth(5).unwrap_or_default();
+    let service = resource.split(':').nth(5).unwrap_or_default();
     resource.starts_with("arn:aws:states:::")
         && ["lambda", "sqs", "sns", "dynamodb", "states", "http", "events"].contains(&service)
 }

@@ -134,7 +134,8 @@ fn definition_of(request: &Value, mocked: bool) -> Result<(Definition, String), 
     let name = request["stateName"].as_str().unwrap_or(UNNAMED).to_owned();
     let whole = given.get("States").is_some();
     if mocked {
-        replace_unknown_resource(if whole { &mut given["States"][name.as_str()] } else { &mut given });
+        let state = if whole { given.get_mut("States").and_then(|all| all.get_mut(&name)) } else { Some(&mut given) };
+        state.map(replace_unknown_resource);
     }
     let text = if whole {
         given.to_string()

@@ -71,7 +71,10 @@ pub(super) fn check(request: &Value, state: &State, mock: Option<&Mock>) -> Resu
             }
         }
         Kind::Map(_) | Kind::Parallel(_) if !result.is_array() => invalid("Mocked result must be an array."),
-        Kind::Task(task) => check_shape(&task.resource, result, request["mock"]["fieldValidationMode"].as_str()),
+        Kind::Task(task) => {
+            let mode = request.pointer("/mock/fieldValidationMode").and_then(Value::as_str);
+            check_shape(&task.resource, result, mode)
+        }
         _ => Ok(()),
     }
 }
