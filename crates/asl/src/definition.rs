@@ -9,6 +9,7 @@ use crate::choice::Condition;
 use crate::data::Step;
 use crate::diagnostic::Diagnostic;
 use crate::formula::Formula;
+use crate::history::Turn;
 use crate::items::{Config, Transformation};
 use crate::query::Query;
 use crate::resource::Resource;
@@ -434,6 +435,26 @@ impl<'a> StateView<'a> {
     pub fn followers(&self) -> Vec<&'a str> {
         let name = |next: usize| self.definition.state(self.scope, next).map(|state| &*state.name);
         self.state.followers().into_iter().filter_map(name).collect()
+    }
+
+    /// The ways that the state can go, each with what leads there: the names of the errors, or the number of the rule.
+    pub fn turns(&self) -> Vec<(Turn, String)> {
+        let mut turns = vec![(Turn::Entered, String::new())];
+        if let Kind::Choice(choice) = &self.state.kind {
+            turns.extend((0..choice.rules.len()).map(|n| (Turn::Rule(n), format!("rule {}", n + 1))));
+            turns.extend(choice.default.map(|_| (Turn::Default, "default".to_owned())));
+        }
+        if let Some(outcomes) = self.state.kind.outcomes() {
+            let tried = outcomes.retry.iter().enumerate().filter(|(_, retrier)| retrier.max_attempts > 0);
+            turns.extend(
+                tried.map(|(n, retrier)| (Turn::Retrier(n), format!("retry of {}", retrier.errors.join(", ")))),
+            );
+            let caught = outcomes.catch.iter().enumerate();
+            turns.extend(
+                caught.map(|(n, catcher)| (Turn::Catcher(n), format!("catch of {}", catcher.errors.join(", ")))),
+            );
+        }
+        turns
     }
 
     /// The states inside: of each branch of a Parallel, of the item processor of a Map.

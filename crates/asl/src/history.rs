@@ -15,6 +15,23 @@ pub trait HistorySink {
     fn push(&mut self, event: HistoryEvent);
     /// Takes what happens in the runs of distributed Maps, whose children have histories of their own.
     fn map_run(&mut self, _: MapRunEvent) {}
+    /// Hears which way a state went, also in items whose history is not part of this one.
+    fn turned(&mut self, _state: &Arc<str>, _turn: Turn) {}
+}
+
+/// Which way a state goes; what a test of a flow wants to have seen all of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Turn {
+    /// It is entered.
+    Entered,
+    /// The rule of a Choice, counted from 0, holds.
+    Rule(usize),
+    /// No rule of a Choice holds, and it goes to its default.
+    Default,
+    /// The retrier, counted from 0, tries it again.
+    Retrier(usize),
+    /// The catcher, counted from 0, catches its failure.
+    Catcher(usize),
 }
 
 /// Wants no history.

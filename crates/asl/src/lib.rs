@@ -24,6 +24,7 @@ pub mod items;
 pub mod limits;
 pub mod map_runs;
 pub mod path;
+pub mod rehearsal;
 pub mod resource;
 
 mod choice;
@@ -55,7 +56,7 @@ pub use event::{
     Applied, Command, Event, ExecutionInfo, MapRunUpdate, Moment, Outcome, TaskId, TaskStart, TimerId, Work,
 };
 pub use finding::Finding;
-pub use history::{Details, HistoryEvent, HistorySink, NoHistory};
+pub use history::{Details, HistoryEvent, HistorySink, NoHistory, Turn};
 pub use machine::Machine;
 pub use resource::Resource;
 pub use substitute::substitute;

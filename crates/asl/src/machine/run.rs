@@ -14,7 +14,7 @@ use crate::definition::{Choice, Definition, Fail, Kind, Pass, Selector, State, T
 use crate::environment::{Environment, Facts};
 use crate::error::{self, Failure};
 use crate::event::{Applied, Command, Moment, Outcome, TaskId, TimerId};
-use crate::history::{Details, HistoryEvent, HistorySink};
+use crate::history::{Details, HistoryEvent, HistorySink, Turn};
 use crate::limits;
 use crate::map_runs::{MapRunChange, MapRunEvent};
 use crate::query::Query;
@@ -125,6 +125,7 @@ impl<'a> Run<'a> {
             input: data::text(&thread.input),
         });
         thread.entered_event = thread.last_event;
+        self.turned(state, Turn::Entered);
         self.begin(slot, thread, state)
     }
 
@@ -172,17 +173,18 @@ impl<'a> Run<'a> {
             let input = select(&state.input_path, env)?;
             let inner = env.with_input(&input);
             let mut matched = None;
-            for rule in &choice.rules {
+            for (n, rule) in choice.rules.iter().enumerate() {
                 if rule.condition.holds(&inner)? {
-                    matched = Some(rule);
+                    matched = Some((n, rule));
                     break;
                 }
             }
             let (assign, output) = match matched {
-                Some(rule) => (rule.assign.as_ref(), rule.output.as_ref()),
+                Some((_, rule)) => (rule.assign.as_ref(), rule.output.as_ref()),
                 None => (state.assign.as_ref(), state.output.as_ref()),
             };
-            let next = matched.map(|rule| rule.next).or(choice.default);
+            let next = matched.map(|(n, rule)| (rule.next, Turn::Rule(n)));
+            let next = next.or(choice.default.map(|next| (next, Turn::Default)));
             let assigned = assign.map(|template| template.evaluate(&inner)).transpose()?;
             let output = output.map(|template| template.evaluate(&inner)).transpose()?;
             let own = match input {
@@ -191,12 +193,13 @@ impl<'a> Run<'a> {
             };
             Ok::<_, Failure>((next, assigned, output.or(own)))
         })?;
-        let Some(next) = next else {
+        let Some((next, turn)) = next else {
             return Err(Failure::in_state(
                 error::NO_CHOICE_MATCHED,
                 "Failed to transition out of the state. The state does not point to a next state.".into(),
             ));
         };
+        self.turned(state, turn);
         let size = output.is_none().then_some(thread.size);
         let output = output.unwrap_or_else(|| std::mem::take(&mut thread.input));
         self.exit(thread, state, output, size, assigned, crate::definition::Next::State(next))
@@ -337,6 +340,13 @@ impl<'a> Run<'a> {
         if self.wants {
             let at_ms = self.moment.now_ms;
             self.history.map_run(MapRunEvent { run, at_ms, change: change() });
+        }
+    }
+
+    /// Tells which way a state goes, if anyone looks.
+    pub(super) fn turned(&mut self, state: &State, turn: Turn) {
+        if self.wants {
+            self.history.turned(&state.name, turn);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::error::{
     DATA_LIMIT_EXCEEDED, Failure, ITEM_READER_FAILED, QUERY_EVALUATION_ERROR, RESULT_PATH_MATCH_FAILURE,
     RESULT_WRITER_FAILED,
 };
-use crate::history::Details;
+use crate::history::{Details, Turn};
 use crate::limits;
 use crate::template::Template;
 
@@ -202,6 +202,7 @@ impl<'a> Run<'a> {
             || (matches!(state.kind, Kind::Map(_)) && failure.error.as_deref() == Some(QUERY_EVALUATION_ERROR));
         if let Some((n, retrier)) = matching_retrier(&outcomes.retry, thread, &failure) {
             thread.resume = None;
+            self.turned(state, Turn::Retrier(n));
             self.retry(slot, thread, n, retrier);
             return Step::Blocked;
         }
@@ -210,14 +211,12 @@ impl<'a> Run<'a> {
             self.note(thread, kind, || Details::None);
         }
         thread.phase = Phase::Ready;
-        let caught = outcomes.catch.iter().find(|catcher| catcher.errors.iter().any(|name| failure.matches(name)));
-        match caught {
-            Some(catcher) => match self.catch(thread, state, catcher, &failure) {
-                Ok(step) => step,
-                Err(failure) => Step::Ended(Err(failure)),
-            },
-            None => Step::Ended(Err(failure)),
-        }
+        let catches = |catcher: &Catcher| catcher.errors.iter().any(|name| failure.matches(name));
+        let Some((n, catcher)) = outcomes.catch.iter().enumerate().find(|(_, catcher)| catches(catcher)) else {
+            return Step::Ended(Err(failure));
+        };
+        self.turned(state, Turn::Catcher(n));
+        self.catch(thread, state, catcher, &failure).unwrap_or_else(|failure| Step::Ended(Err(failure)))
     }
 
     fn note_evaluation(&mut self, thread: &mut Thread, state: &State, failure: &Failure) {
