@@ -20,6 +20,7 @@
 //! ```
 
 pub mod error;
+pub mod graph;
 pub mod items;
 pub mod limits;
 pub mod map_runs;

@@ -29,6 +29,9 @@ pub struct Rehearsal {
     pub later: Vec<(i64, Event)>,
 }
 
+/// Says what will be reported about a task that starts at this time: after how many milliseconds, and what.
+pub type Reports<'r> = dyn FnMut(&TaskStart, i64) -> Vec<(i64, Event)> + 'r;
+
 /// How a rehearsal went.
 #[derive(Debug, Clone, Default)]
 pub struct Rehearsed {
@@ -70,8 +73,8 @@ pub fn token(task: TaskId) -> String {
 impl Rehearsal {
     /// Runs until it has ended, or until nothing is left that could happen.
     ///
-    /// `reports` is asked at the start of every task what will be reported about it: after how many milliseconds, and what.
-    pub fn run(self, reports: &mut dyn FnMut(&TaskStart, i64) -> Vec<(i64, Event)>) -> Rehearsed {
+    /// `reports` is asked at the start of every task.
+    pub fn run(self, reports: &mut Reports<'_>) -> Rehearsed {
         let mut machine = Machine::new(self.definition, self.info);
         let mut done = Rehearsed::default();
         let mut due: BTreeMap<(i64, usize), Event> = BTreeMap::new();

@@ -213,11 +213,64 @@ pub(crate) struct Audit {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Flow {
-    /// Check a flow file and say what is wrong, where, and how to cure it
+    /// Check flow files and say what is wrong, where, and how to cure it
     Check {
-        /// The file, such as flows/order.asl.json
-        file: PathBuf,
+        /// Files, such as flows/order.asl.json, or folders of *.asl.json
+        #[arg(required = true, value_name = "FILE|FOLDER")]
+        paths: Vec<PathBuf>,
     },
+    /// Run the cases beside flow files (*.cases.json) in virtual time; docs/flow-tests.md explains them
+    Test(FlowTest),
+    /// Draw a flow as SVG
+    Graph {
+        /// The flow's file
+        file: PathBuf,
+        /// Where to write it [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Run a flow at once, in memory, on the real engine
+    Run(FlowRun),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowTest {
+    /// Flows, their cases, or folders of them
+    #[arg(required = true, value_name = "FILE|FOLDER")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Say of every case which way it went and what its tasks were called with
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    /// Say which states, retries, catches and choices no case has seen
+    #[arg(long)]
+    pub(crate) coverage: bool,
+    /// Write the results as JUnit XML, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlowRun {
+    /// The flow's file
+    pub(crate) file: PathBuf,
+    /// The input: JSON, or @FILE
+    #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
+    pub(crate) input: String,
+    /// Answer tasks as this file of cases says: its `mocks`, or with #NAME those of a case, too
+    #[arg(long, value_name = "FILE[#CASE]")]
+    pub(crate) mock: Option<String>,
+    /// A function that is called by HTTP: a POST of its input, answered with its result
+    #[arg(long, value_name = "NAME=URL", value_parser = key_value)]
+    pub(crate) function: Vec<(String, String)>,
+    /// Print the events of the history as they happen
+    #[arg(long)]
+    pub(crate) events: bool,
+    /// Give up after this time
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub(crate) limit: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 mod commit_points;
 mod configuration;
 mod crash;
+mod flow;
 mod hardship;
 mod orders;
 mod server;
