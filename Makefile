@@ -2,7 +2,7 @@
 # folders (.tools, web/node_modules, target), nothing else is touched.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws lint fmt bench conformance web clean
+.PHONY: help run test test-aws lint fmt bench conformance flows web clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ bench: ## Measure complete orders per second; ARGS="--job order --in-flight 64"
 
 conformance: ## Measure agreement with recordings of AWS; COMANDA_CONFORMANCE=FOLDER, ARGS="--area scenarios --show 3"
 	@scripts/conformance $(ARGS)
+
+flows: ## Draw the flows anew into docs/flows
+	@scripts/flows
 
 web: ## Build the page into web/dist, where the next cargo build finds it
 	@scripts/web

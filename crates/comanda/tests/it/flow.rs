@@ -100,7 +100,7 @@ fn a_case_that_fails_says_why() {
         (r#"{"expect": {}, "mocks": {"Ask": [{"error": "Busy"}]}}"#, "is called for the 2. time"),
         (
             r#"{"expect": {}, "startAt": "Choose", "input": {"a": 6, "items": [1]}}"#,
-            "nothing answers: add `mocks.Each`",
+            "nobody answers `Many[0]/Each`: add `mocks.Each`",
         ),
     ] {
         let cases = format!(r#"{{"mocks": {{"Ask": {{"result": {{"a": 1}}}}}}, "cases": {{"one": {case}}}}}"#);
@@ -127,4 +127,85 @@ fn a_flow_that_is_not_valid_is_shown_with_its_lines() {
     check(folder.path(), &["flow", "check", "deep/one.asl.json", "--json"], 4, "\"line\":");
     check(folder.path(), &["flow", "check", "absent.asl.json"], 3, "cannot read `absent.asl.json`");
     check(&root().join("crates/store"), &["flow", "check", "."], 3, "there is no `*.asl.json`");
+}
+
+#[test]
+fn the_drawings_of_the_documentation_are_those_of_the_flows() {
+    for entry in std::fs::read_dir(root().join("flows")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(stem) = name.strip_suffix(".asl.json") else { continue };
+        let drawn = run(&root(), &["flow", "graph", &format!("flows/{name}")]).stdout;
+        let kept = std::fs::read(root().join(format!("docs/flows/{stem}.svg"))).unwrap_or_default();
+        let same = String::from_utf8_lossy(&drawn).trim_end() == String::from_utf8_lossy(&kept).trim_end();
+        assert!(same, "docs/flows/{stem}.svg is not the drawing of flows/{name}: `make flows` draws it anew");
+    }
+    let folder = folder(FLOW, "{}");
+    check(folder.path(), &["flow", "graph", "deep/one.asl.json", "--out", "one.svg"], 0, "drawn in `one.svg`");
+    check(folder.path(), &["flow", "graph", "deep/one.cases.json"], 4, "is not valid");
+}
+
+#[test]
+fn a_flow_runs_at_once() {
+    let flow = FLOW.replace("86400", "1");
+    let cases = r#"{"mocks": {"Ask": {"result": {"a": 6, "items": [{"x": 1}, 2]}}, "Each": [{"result": "one"}, {"result": "two", "after": 0.2}]},
+        "cases": {"odd": {"mocks": {"Ask": {"error": "Odd", "cause": "made up"}}, "expect": {}},
+                  "late": {"mocks": {"Ask": {"timedOut": true}}, "variables": {}, "expect": {}}}}"#;
+    let folder = folder(&flow, cases);
+    let folder = folder.path();
+    let started = ["flow", "run", "deep/one.asl.json", "--mock"];
+    let with = |more: &[&'static str]| [&started[..], more].concat();
+    check(folder, &with(&["deep/one.cases.json", "--events"]), 0, "MapIterationSucceeded");
+    let output = run(folder, &with(&["deep/one.cases.json"]));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(["[\"one\",\"two\"]\n", "[\"two\",\"one\"]\n"].contains(&text.as_str()), "{text}");
+    check(folder, &with(&["deep/one.cases.json#odd", "--json"]), 1, r#""error":"Odd""#);
+    check(folder, &with(&["deep/one.cases.json#absent"]), 3, "has no case `absent`");
+    check(folder, &started[..3], 2, "nobody answers the functions `ask");
+    check(folder, &[&started[..3], &["--input", "{"]].concat(), 2, "the input is not JSON");
+    check(folder, &[&started[..3], &["--function", "ask=nowhere"]].concat(), 2, "is no address of a function");
+}
+
+/// An HTTP server of one function: it doubles, and refuses what is no number.
+fn function() -> String {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/double", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut line, mut length) = (String::new(), 0);
+            while stream.read_line(&mut line).unwrap() > 2 {
+                let value = line.to_lowercase().strip_prefix("content-length:").map(|n| n.trim().parse().unwrap());
+                length = value.unwrap_or(length);
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).unwrap();
+            let answer = match serde_json::from_slice::<serde_json::Value>(&body).unwrap()["n"].as_i64() {
+                Some(n) => ("200 OK", (n * 2).to_string()),
+                None => ("500 Broken", r#"{"errorType": "NoNumber", "errorMessage": "n is none"}"#.to_owned()),
+            };
+            let (status, body) = answer;
+            write!(
+                stream.get_mut(),
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            )
+            .unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_flow_calls_functions_over_http() {
+    let flow = r#"{"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "${Double}", "End": true}}}"#;
+    let folder = folder(flow, "{}");
+    let address = format!("double={}", function());
+    let run = |input| ["flow", "run", "deep/one.asl.json", "--function", &address, "--input", input].map(String::from);
+    for (input, code, says) in [("{\"n\": 21}", 0, "42\n"), ("{}", 1, "FAILED: NoNumber: n is none")] {
+        let arguments = run(input);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        check(folder.path(), &arguments, code, says);
+    }
 }

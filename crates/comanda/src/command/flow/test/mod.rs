@@ -5,6 +5,7 @@ mod coverage;
 mod judge;
 mod junit;
 mod play;
+pub(super) mod script;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,14 @@
 //! Plays a case: the flow in virtual time, its tasks answered as the case says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asl::rehearsal::{Rehearsal, Rehearsed};
 use asl::{Definition, Event, ExecutionInfo, TaskStart};
 use serde_json::{Map, Value, json};
 
-use super::cases::{ANY, Answer, Answers, Case, Mocks};
+use super::cases::{ANY, Answer, Case, Mocks};
+use super::script::Script;
 
 /// 2026-01-01T12:00:00Z: when a case starts that says nothing else.
 const START_MS: i64 = 1_767_268_800_000;
@@ -46,11 +47,18 @@ pub(crate) fn play(flow: &str, name: &str, case: &Case, common: &Mocks) -> Resul
         start_ms,
         later: later.into_iter().collect(),
     };
-    let mut cast = Cast { mocks: [&case.mocks, common], calls: BTreeMap::new(), problems: Vec::new() };
-    let done = rehearsal.run(&mut |start, _| cast.answer(start));
+    let mut script = Script::new([case.mocks.clone(), common.clone()]);
+    let mut problems = Vec::new();
+    let done = rehearsal.run(&mut |start, _| match script.next(&start.path) {
+        Ok(answer) => events(start, &answer),
+        Err(problem) => {
+            problems.push(format!("{problem}; it is called with {}", start.arguments));
+            Vec::new()
+        }
+    });
     let entered = done.turns.iter().filter(|(_, turn)| *turn == asl::Turn::Entered).map(|(state, _)| state.to_string());
     let path = entered.filter(|state| state != PREPARE).collect();
-    Ok(Played { path, done, problems: cast.problems })
+    Ok(Played { path, done, problems })
 }
 
 fn info(name: &str, case: &Case) -> ExecutionInfo {
@@ -123,56 +131,6 @@ fn followers(state: &Value) -> Vec<String> {
     let next = |value: &Value, field: &str| value[field].as_str().map(str::to_owned);
     let own = [next(state, "Next"), next(state, "Default")];
     lists.map(|one| next(one, "Next")).chain(own).flatten().collect()
-}
-
-/// Those who answer.
-struct Cast<'c> {
-    /// The case's own, then those of its file.
-    mocks: [&'c Mocks; 2],
-    /// How often each list of answers was asked.
-    calls: BTreeMap<&'c str, u32>,
-    problems: Vec<String>,
-}
-
-impl<'c> Cast<'c> {
-    fn answer(&mut self, start: &TaskStart) -> Vec<(i64, Event)> {
-        let names = [start.path.as_str(), start.state.as_str(), ANY];
-        let found = names.into_iter().find_map(|name| self.mocks.iter().find_map(|mocks| mocks.get_key_value(name)));
-        let Some((name, answers)) = found else {
-            self.problems.push(format!(
-                "`{}` is called with {} and nothing answers: add `mocks.{}`",
-                start.path, start.arguments, start.state
-            ));
-            return Vec::new();
-        };
-        let call = self.calls.entry(name.as_str()).or_default();
-        *call += 1;
-        let call = *call;
-        match nth(answers, call) {
-            Some(answer) => events(start, answer),
-            None => {
-                self.problems.push(format!(
-                    "`{}` is called for the {call}. time, and `mocks.{name}` has no such answer",
-                    start.path
-                ));
-                Vec::new()
-            }
-        }
-    }
-}
-
-/// The answer to the n-th call, counted from 1.
-fn nth(answers: &Answers, call: u32) -> Option<&Answer> {
-    match answers {
-        Answers::Every(answer) => Some(answer),
-        Answers::Each(answers) => {
-            let mut before = 0u32;
-            answers.iter().find(|answer| {
-                before = before.saturating_add(answer.times);
-                call <= before
-            })
-        }
-    }
 }
 
 fn events(start: &TaskStart, answer: &Answer) -> Vec<(i64, Event)> {
