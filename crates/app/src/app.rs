@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 use crate::catalogue::Menu;
 use crate::error::StoreError;
 use crate::feed::{Feed, Observed};
+use crate::ledger::{Calendar, Ledger};
 use crate::provider::{PaymentProvider, Simulator};
 use crate::receipts::{Files, Numbers};
 use crate::records::issuer::Issuer;
@@ -88,6 +89,7 @@ pub struct Inner {
     /// Who issues receipts now.
     pub(crate) issuer: Issuer,
     pub(crate) files: Files,
+    ledger: Arc<Ledger>,
     clock: fn() -> i64,
     order_number: AtomicI64,
     base: RwLock<Option<Arc<str>>>,
@@ -123,6 +125,10 @@ impl App {
         };
         let seeded = seeded.await.map_err(|error| unusable("the store", error.to_string()));
         let (last, receipt_numbers, issuer) = seeded?;
+        let calendar = Calendar::new(zone.clone(), &settings.time_zone, settings.cut_off_minutes);
+        let providers = [ports.provider.name()];
+        let ledger = Ledger::open(store.clone(), ports.clock, settings.currency, calendar, &providers).await;
+        let ledger = Arc::new(ledger.map_err(|error| unusable("the ledger", error.to_string()))?);
         let app = App(Arc::new(Inner {
             provider: ports.provider,
             simulator: ports.simulator,
@@ -130,6 +136,7 @@ impl App {
             sender: ports.sender,
             menu,
             files: Files::new(ports.objects),
+            ledger,
             receipt_numbers,
             issuer,
             order_number: AtomicI64::new(last + 1),
@@ -183,6 +190,12 @@ impl App {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.feed.stats()
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
     }
 
     /// The settings it was opened with.

@@ -13,6 +13,8 @@ pub struct Settings {
     pub merchant: Merchant,
     /// The merchant's time zone, an IANA name.
     pub time_zone: String,
+    /// When the merchant's day ends, in minutes after midnight: a night at work belongs to the day on which it began.
+    pub cut_off_minutes: u16,
     /// Of all prices.
     pub currency: Currency,
     /// What is charged besides the lines.
@@ -86,6 +88,7 @@ impl Default for Settings {
                 address: "Rua da Praia, 100, Centro, Porto Alegre, RS".into(),
             },
             time_zone: "America/Sao_Paulo".into(),
+            cut_off_minutes: 0,
             currency: Currency::BRL,
             charges: Charges { delivery_fee: 800, service_basis_points: 0, max_tip: 50_000 },
             payment_window_ms: 15 * 60_000,

@@ -68,7 +68,9 @@ impl Op {
         }
     }
 
-    fn size_bytes(&self) -> usize {
+    /// About how many bytes it takes of [`MAX_BATCH_BYTES`].
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
         match self {
             Op::Insert(row) | Op::Put(row) => row.size_bytes(),
             Op::Update(update) => update.set.iter().map(|(_, v)| v.as_text().map_or(8, str::len) + 8).sum(),

@@ -1,8 +1,141 @@
 //! The ledger: accepting entries, and what is read from them.
+//!
+//! Commands and queries are apart. Accepting writes a row of entries and the note that it is not consolidated
+//! ([`post()`]); the daily consolidation ([`projection`]) counts what is noted, in its own time. It may stop, lag, crash or
+//! be built anew, and entries are accepted as before.
 
+mod accept;
+mod balance;
 mod body;
+mod book;
+mod calendar;
+mod chart;
+mod close;
 mod entries;
+mod error;
+mod page;
 mod post;
+mod projection;
+mod rebuild;
+mod scan;
+mod state;
+mod statement;
+mod verify;
+pub mod views;
 
-pub use entries::{Recorded, entry};
+use std::sync::Arc;
+
+use domain::Currency;
+use parking_lot::Mutex;
+use store::Store;
+use tokio::task::JoinHandle;
+
+use crate::error::StoreError;
+use views::{AccountView, ChartView, OpenAccount};
+
+pub use accept::{Accepted, MAX_BATCH_ENTRIES, MAX_STORED_BYTES};
+pub use calendar::Calendar;
+pub use chart::{MAX_ACCOUNTS, provider_account};
+pub use close::MAX_CLOSE_DAYS;
+pub use entries::{ListEntries, Recorded, entry};
+pub use error::{AccountError, PostError, ReportError};
 pub use post::{post, posted};
+pub use statement::MAX_STATEMENT_DAYS;
+
+/// The ledger of one store.
+pub struct Ledger {
+    store: Arc<dyn Store>,
+    clock: fn() -> i64,
+    currency: Currency,
+    calendar: Calendar,
+    chart: chart::Chart,
+    /// Whoever changes the projection: a run, a rebuild, a day's close.
+    turn: tokio::sync::Mutex<()>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Ledger {
+    /// Opens the ledger: adds the default chart, and brings a run that a crash cut off to its end.
+    ///
+    /// # Errors
+    /// [`OpenLedgerError`].
+    pub async fn open(
+        store: Arc<dyn Store>,
+        clock: fn() -> i64,
+        currency: Currency,
+        calendar: Calendar,
+        providers: &[&str],
+    ) -> Result<Ledger, OpenLedgerError> {
+        let chart = chart::Chart::open(&*store, providers, clock()).await?;
+        let ledger = Ledger {
+            store,
+            clock,
+            currency,
+            calendar,
+            chart,
+            turn: tokio::sync::Mutex::new(()),
+            task: Mutex::new(None),
+        };
+        ledger.prepare().await?;
+        Ok(ledger)
+    }
+
+    /// The merchant's calendar.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// The chart of accounts.
+    #[must_use]
+    pub fn accounts(&self) -> ChartView {
+        ChartView { accounts: self.chart.list() }
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// [`AccountError::NotFound`].
+    pub fn account(&self, code: &str) -> Result<AccountView, AccountError> {
+        self.chart.get(code).ok_or_else(|| AccountError::NotFound(code.chars().take(64).collect()))
+    }
+
+    /// Opens an account.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn open_account(&self, command: OpenAccount) -> Result<AccountView, AccountError> {
+        self.chart.add(&*self.store, command, self.now()).await
+    }
+
+    /// Closes an account, or opens a closed one again. Its entries stay.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn close_account(&self, code: &str, closed: bool) -> Result<AccountView, AccountError> {
+        self.chart.close(&*self.store, code, closed.then(|| self.now())).await
+    }
+
+    fn now(&self) -> i64 {
+        (self.clock)()
+    }
+}
+
+/// Why the ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenLedgerError {
+    /// Sealed days cannot be cut anew.
+    #[error("days were sealed with the zone and cut-off `{sealed}`; set them back, `{now}` would cut them differently")]
+    Calendar {
+        /// What the days were sealed with.
+        sealed: String,
+        /// What the settings say.
+        now: String,
+    },
+    /// The projection cannot be brought up.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

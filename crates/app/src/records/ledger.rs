@@ -35,3 +35,87 @@ pub(crate) static KEYS: Table = Table {
 /// are given out before their commit, so no mark "everything up to this id is counted" could be true.
 pub(crate) static PENDING: Table =
     Table { name: "ledger_pending", key: KeyShape::Int("id"), columns: &[], indexes: &[] };
+
+/// The chart of accounts.
+pub(crate) static ACCOUNTS: Table = Table {
+    name: "ledger_accounts",
+    key: KeyShape::Text("code"),
+    columns: &[
+        Column::text("kind"),
+        Column::text("name"),
+        Column::text("currency").null(),
+        Column::int("built_in"),
+        Column::int("opened_at"),
+        Column::int("closed_at").null(),
+        Column::int("revision"),
+    ],
+    indexes: &[],
+};
+
+/// The daily consolidation, a month of an account a row: `generation/account currency/year-month`. `run` is the last run
+/// that added to it, so that a run that is done again adds nothing twice.
+pub(crate) static PAGES: Table = Table {
+    name: "ledger_pages",
+    key: KeyShape::Text("page"),
+    columns: &[Column::int("run"), Column::text("body")],
+    indexes: &[],
+};
+
+/// The sums of every month of an account: `generation/account currency`. So a late entry rewrites one month and this row,
+/// not the openings of all months after it.
+pub(crate) static TOTALS: Table = Table {
+    name: "ledger_totals",
+    key: KeyShape::Text("account"),
+    columns: &[Column::int("run"), Column::text("body")],
+    indexes: &[],
+};
+
+/// Where the consolidation stands; one row.
+pub(crate) static PROJECTION: Table = Table {
+    name: "ledger_projection",
+    key: KeyShape::Text("name"),
+    columns: &[
+        Column::int("generation"),
+        Column::int("building").null(),
+        Column::int("run"),
+        Column::text("applying").null(),
+        Column::int("entries"),
+        Column::int("stopped"),
+        Column::text("calendar"),
+        Column::int("first_sealed").null(),
+        Column::int("last_sealed").null(),
+        Column::text("seal").null(),
+    ],
+    indexes: &[],
+};
+
+/// Days that were sealed, with the text that was sealed and its hash, which covers the hash of the day before.
+pub(crate) static DAYS: Table = Table {
+    name: "ledger_days",
+    key: KeyShape::Int("day"),
+    columns: &[
+        Column::text("date"),
+        Column::text("hash"),
+        Column::text("previous"),
+        Column::int("sealed_at"),
+        Column::text("body"),
+    ],
+    indexes: &[],
+};
+
+/// Rows of entries that were counted after a day on which they count was sealed: the last day that was sealed then, and
+/// the postings that came late.
+pub(crate) static RESTATEMENTS: Table = Table {
+    name: "ledger_restatements",
+    key: KeyShape::Int("entry_id"),
+    columns: &[Column::int("last_sealed"), Column::int("first_day"), Column::int("postings"), Column::int("at")],
+    indexes: &[],
+};
+
+/// Lines of bank statements that were imported, a month of an account a row: `account currency/year-month`.
+pub(crate) static IMPORTED: Table = Table {
+    name: "ledger_imported",
+    key: KeyShape::Text("month"),
+    columns: &[Column::int("revision"), Column::text("lines")],
+    indexes: &[],
+};

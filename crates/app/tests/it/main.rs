@@ -6,6 +6,7 @@ mod audits;
 mod disputes;
 mod failures;
 mod flows;
+mod ledger;
 mod orders;
 mod placing;
 mod receipts;

@@ -1,0 +1,217 @@
+//! Closing days: a day's balances are sealed with a hash that covers the hash of the day before.
+
+use std::fmt::Write;
+use std::ops::Bound;
+
+use domain::ledger::Movement;
+use sha2::{Digest, Sha256};
+use store::{Batch, Query, Row, Store, Value};
+
+use super::Ledger;
+use super::calendar::date;
+use super::error::ReportError;
+use super::state::State;
+use super::statement::parse_day;
+use super::views::{RestatementPage, RestatementView, SealView, SealsView};
+use crate::error::StoreError;
+use crate::records::ledger::{DAYS, RESTATEMENTS};
+use crate::{Instant, signature};
+
+/// The most days that one request closes.
+pub const MAX_CLOSE_DAYS: i32 = 400;
+/// What stands for the day before the first.
+pub(super) const NO_SEAL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// The most seals or restatements of one answer.
+const MAX_LISTED: usize = 200;
+
+impl Ledger {
+    /// Seals every day after the last sealed one up to this one; the first call seals this day alone, with the balances that
+    /// all before it left. A day that is sealed already answers its seal.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn close_day(&self, text: &str) -> Result<SealView, ReportError> {
+        let day = parse_day(text)?;
+        let ends = self.calendar.start_ms(day + 1);
+        if ends > self.now() {
+            return Err(ReportError::NotOver(date(day).to_string(), Instant(ends).to_rfc3339()));
+        }
+        let _turn = self.turn.lock().await;
+        self.catch_up().await?;
+        let state = self.state().await?;
+        let first = match state.sealed {
+            Some((first, last)) if day <= last => return self.sealed_day(day, first).await,
+            Some((_, last)) => last + 1,
+            None => day,
+        };
+        if day - first >= MAX_CLOSE_DAYS {
+            let last = date(first + MAX_CLOSE_DAYS - 1);
+            let problem = format!("one request closes at most {MAX_CLOSE_DAYS} days; close {last} first");
+            return Err(ReportError::Parameter(problem));
+        }
+        let mut state = state;
+        for day in first..=day {
+            state = self.seal(day, state).await?;
+        }
+        self.sealed_day(day, first).await
+    }
+
+    /// Counts everything that is durable now, so that a day is not sealed without it.
+    async fn catch_up(&self) -> Result<(), ReportError> {
+        self.store.flush().await?;
+        if self.state().await?.stopped {
+            let problem = "the consolidation is stopped, so a day cannot be closed; let it go on first";
+            return Err(ReportError::Behind(problem));
+        }
+        let until = self.now();
+        // Whatever is recorded from here on is late or of a later day: no need to chase it.
+        while self.as_of().await? < until {
+            if self.run_once().await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn seal(&self, day: i32, state: State) -> Result<State, ReportError> {
+        let previous = state.seal.clone().unwrap_or_else(|| NO_SEAL.to_owned());
+        let mut accounts = Vec::new();
+        for (name, totals) in self.accounts_of(&*self.store, state.generation).await? {
+            let (opening, movement) = self.period_of(&*self.store, &state, &name, &totals, (day, day)).await?;
+            accounts.push((name, opening, movement));
+        }
+        let body = seal_text(day, &state.calendar, &previous, accounts.iter().map(|(n, o, m)| (n.as_str(), *o, *m)));
+        let hash = hash(&body);
+        let values = vec![
+            Value::from(date(day).to_string()),
+            Value::from(hash.as_str()),
+            Value::from(previous),
+            Value::Int(self.now()),
+            Value::from(body),
+        ];
+        let first = state.sealed.map_or(day, |(first, _)| first);
+        let mut batch = Batch::new();
+        batch.insert(Row::new(&DAYS, i64::from(day), values));
+        let set = vec![
+            ("first_sealed", Value::Int(first.into())),
+            ("last_sealed", Value::Int(day.into())),
+            ("seal", Value::from(hash.as_str())),
+        ];
+        State::set(&mut batch, set);
+        self.commit(batch).await?;
+        Ok(State { sealed: Some((first, day)), seal: Some(hash), ..state })
+    }
+
+    async fn sealed_day(&self, day: i32, first: i32) -> Result<SealView, ReportError> {
+        let row = self.store.get(&DAYS, &i64::from(day).into()).await?;
+        let before = || {
+            let problem = format!("the chain of sealed days begins at {}; that day is before it", date(first));
+            ReportError::Parameter(problem)
+        };
+        Ok(view(&row.ok_or_else(before)?))
+    }
+
+    /// One sealed day with the text that was sealed.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn sealed(&self, text: &str) -> Result<(SealView, String), ReportError> {
+        let day = parse_day(text)?;
+        let row = self.store.get(&DAYS, &i64::from(day).into()).await?;
+        let not_found = || ReportError::NotFound { what: "sealed day", id: date(day).to_string() };
+        let row = row.ok_or_else(not_found)?;
+        Ok((view(&row), row.text("body").unwrap_or_default().to_owned()))
+    }
+
+    /// The last sealed days, newest first.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn seals(&self) -> Result<SealsView, ReportError> {
+        let page = self.store.query(Query::table(&DAYS).descending().limit(MAX_LISTED)).await?;
+        Ok(SealsView { days: page.rows.iter().map(view).collect() })
+    }
+
+    /// What came late to sealed days, newest first.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn restatements(&self, cursor: Option<&str>) -> Result<RestatementPage, ReportError> {
+        let wrong = || ReportError::Parameter("the cursor is not one of this list; start without it".into());
+        let before = cursor.map(|text| super::entries::private_id(text).ok_or_else(wrong)).transpose()?;
+        let below = before.map_or(Bound::Unbounded, |id| Bound::Excluded(Value::Int(id)));
+        let query = Query::table(&RESTATEMENTS).range(Bound::Unbounded, below).descending().limit(MAX_LISTED);
+        let page = self.store.query(query).await?;
+        let day = |row: &Row, column: &str| {
+            date(row.int(column).and_then(|day| i32::try_from(day).ok()).unwrap_or(0)).to_string()
+        };
+        let items: Vec<RestatementView> = page
+            .rows
+            .iter()
+            .map(|row| RestatementView {
+                entry: super::entries::public_id(row.key().int().unwrap_or(0)),
+                first_day: day(row, "first_day"),
+                last_sealed: day(row, "last_sealed"),
+                postings: row.int("postings").unwrap_or(0),
+                at: Instant(row.int("at").unwrap_or(0)),
+            })
+            .collect();
+        let next = page.next.and_then(|_| items.last().map(|last| last.entry.clone()));
+        Ok(RestatementPage { items, next })
+    }
+}
+
+fn view(row: &Row) -> SealView {
+    let text = |column: &str| row.text(column).unwrap_or_default().to_owned();
+    SealView {
+        date: text("date"),
+        hash: text("hash"),
+        previous: text("previous"),
+        sealed_at: Instant(row.int("sealed_at").unwrap_or(0)),
+        accounts: row.text("body").map_or(0, |body| body.lines().count().saturating_sub(4) as u64),
+    }
+}
+
+/// The canonical content of a day: what its hash covers. Accounts without balance and movement are left out.
+///
+/// ```text
+/// comanda-day 1
+/// date 2026-03-01
+/// calendar America/Sao_Paulo 04:00
+/// previous 0000…
+/// assets:bank BRL <opening> <debits> <credits> <closing> <postings>
+/// ```
+pub(super) fn seal_text<'a>(
+    day: i32,
+    calendar: &str,
+    previous: &str,
+    accounts: impl Iterator<Item = (&'a str, i64, Movement)>,
+) -> String {
+    let mut text = format!("comanda-day 1\ndate {}\ncalendar {calendar}\nprevious {previous}\n", date(day));
+    for (name, opening, movement) in accounts.filter(|(_, opening, m)| *opening != 0 || m.postings != 0) {
+        let Movement { debits, credits, postings } = movement;
+        let closing = opening.saturating_add(movement.net());
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name} {opening} {debits} {credits} {closing} {postings}");
+    }
+    text
+}
+
+/// SHA-256 in lower-case hex.
+pub(super) fn hash(text: &str) -> String {
+    signature::hex(&Sha256::digest(text))
+}
+
+/// Every sealed day, the first first.
+pub(super) async fn all_sealed(store: &dyn Store) -> Result<Vec<Row>, StoreError> {
+    let mut query = Query::table(&DAYS).limit(MAX_LISTED);
+    let mut rows = Vec::new();
+    loop {
+        let page = store.query(query.clone()).await?;
+        rows.extend(page.rows);
+        match page.next {
+            Some(next) => query = query.after(Some(next)),
+            None => return Ok(rows),
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! The daily consolidation: counts what was accepted into the months of accounts, apart from accepting.
+//!
+//! Invariant: a row of entries is counted exactly once. A run takes rows that are pending and durable. A small one changes
+//! pages, deletes what was pending and notes its end in one commit. A large one notes its rows first; every page remembers
+//! the last run that changed it, so the run may be cut off anywhere and done again, and adds to no page twice. The next run
+//! begins when the end of the last one is durable, since only then what is pending shows it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use store::{Batch, Op, Query, ReadError, Row, Value};
+
+use super::error::ReportError;
+use super::page::{Counter, Page, Totals, page_key, totals_key};
+use super::scan::between;
+use super::state::State;
+use super::views::ProjectionView;
+use super::{Ledger, OpenLedgerError};
+use crate::Instant;
+use crate::error::StoreError;
+use crate::records::damaged;
+use crate::records::ledger::{ENTRIES, PAGES, PENDING, RESTATEMENTS, TOTALS};
+
+/// The most rows of entries of one run.
+const MAX_RUN_ROWS: usize = store::MAX_PAGE;
+/// A run ends with the row that brings it above so many entries.
+const MAX_RUN_ENTRIES: i64 = 50_000;
+/// The most operations and bytes of one of its commits.
+const MAX_OPS: usize = store::MAX_BATCH_OPS - 2;
+const MAX_BYTES: usize = store::MAX_BATCH_BYTES / 2;
+/// How long the consolidation rests when there is nothing to do.
+const IDLE: Duration = Duration::from_millis(50);
+/// How long it rests after a failure.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Ledger {
+    /// Lets the consolidation run in the background until [`Ledger::halt`], or until the ledger is dropped.
+    pub fn start(self: &Arc<Ledger>) {
+        let ledger = Arc::downgrade(self);
+        let task = tokio::spawn(run(ledger));
+        if let Some(before) = self.task.lock().replace(task) {
+            before.abort();
+        }
+    }
+
+    /// Ends the background work, and returns when it has let go of the store. A run that is cut off is done again later.
+    pub async fn halt(&self) {
+        let task = self.task.lock().take();
+        if let Some(task) = task {
+            task.abort();
+            // An error says that it was cut off: that is what was wanted.
+            let _ = task.await;
+        }
+    }
+
+    /// Stops the consolidation or lets it go on, also over a restart. Entries are accepted either way.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn set_stopped(&self, stopped: bool) -> Result<ProjectionView, ReportError> {
+        {
+            let _turn = self.turn.lock().await;
+            let mut batch = Batch::new();
+            State::set(&mut batch, vec![("stopped", Value::Int(stopped.into()))]);
+            self.commit(batch).await?;
+        }
+        self.projection().await
+    }
+
+    /// Where the consolidation stands.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn projection(&self) -> Result<ProjectionView, ReportError> {
+        let state = self.state().await?;
+        let page = self.store.query(Query::table(&PENDING).limit(store::MAX_PAGE)).await?;
+        let as_of = self.as_of_first(page.rows.first());
+        let date = |day: i32| super::calendar::date(day).to_string();
+        Ok(ProjectionView {
+            running: !state.stopped,
+            as_of: Instant(as_of),
+            lag_ms: (self.now() - as_of).max(0),
+            entries: state.entries,
+            pending: page.rows.len() as u64,
+            more_pending: page.next.is_some(),
+            generation: state.generation,
+            rebuilding: state.building.is_some(),
+            calendar: state.calendar,
+            first_sealed: state.sealed.map(|(first, _)| date(first)),
+            last_sealed: state.sealed.map(|(_, last)| date(last)),
+            seal: state.seal,
+        })
+    }
+
+    /// Counts what is pending now; answers how many entries. Does so also while the consolidation is stopped.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn consolidate(&self) -> Result<u64, ReportError> {
+        let _turn = self.turn.lock().await;
+        let mut entries = 0;
+        loop {
+            let counted = self.run_once().await?;
+            if counted == 0 {
+                return Ok(entries);
+            }
+            entries += counted.unsigned_abs();
+        }
+    }
+
+    /// Everything recorded up to this instant is counted, but for entries whose commit takes longer than the answers say.
+    pub(super) async fn as_of(&self) -> Result<i64, ReadError> {
+        let page = self.store.query(Query::table(&PENDING).limit(1)).await?;
+        Ok(self.as_of_first(page.rows.first()))
+    }
+
+    fn as_of_first(&self, pending: Option<&Row>) -> i64 {
+        let oldest = pending.and_then(|row| row.key().int());
+        oldest.map_or_else(|| self.now(), |id| store::id::time_ms(id) - 1)
+    }
+
+    pub(super) async fn state(&self) -> Result<State, ReportError> {
+        let state = State::load(&*self.store).await?;
+        Ok(state.ok_or_else(|| StoreError::Unavailable("the row of the projection is missing".into()))?)
+    }
+
+    /// Makes the projection's row, brings a cut-off run or rebuild to its end, and cuts the days anew after a change of the
+    /// calendar.
+    pub(super) async fn prepare(&self) -> Result<(), OpenLedgerError> {
+        let now = self.calendar.name();
+        let Some(state) = State::load(&*self.store).await.map_err(StoreError::from)? else {
+            let mut batch = Batch::new();
+            batch.insert(State::first(&now));
+            self.commit(batch).await.map_err(StoreError::from)?;
+            return Ok(());
+        };
+        if state.calendar != now && state.sealed.is_some() {
+            return Err(OpenLedgerError::Calendar { sealed: state.calendar, now });
+        }
+        let _turn = self.turn.lock().await;
+        if state.calendar == now {
+            if state.applying.is_some() {
+                self.run_once().await?;
+            }
+            if state.building.is_some() {
+                let mut batch = Batch::new();
+                State::set(&mut batch, vec![("building", Value::Null)]);
+                self.commit(batch).await.map_err(StoreError::from)?;
+            }
+            self.sweep(state.generation).await?;
+        } else {
+            tracing::info!(from = state.calendar, to = now, "the ledger's days are cut anew");
+            self.rebuild_now().await?;
+        }
+        Ok(())
+    }
+
+    /// One run; answers how many entries it counted. The caller holds the turn.
+    pub(super) async fn run_once(&self) -> Result<i64, ReportError> {
+        let state = self.state().await?;
+        let rows = match &state.applying {
+            Some(ids) => self.rows(ids).await?,
+            None => self.pending_rows().await?,
+        };
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let sealed = state.sealed.map(|(_, last)| last);
+        let mut counter = Counter::new(&self.calendar);
+        let mut restated = Vec::new();
+        for row in &rows {
+            let id = row.key().int().ok_or_else(|| damaged(row, "id"))?;
+            let body = row.text("body").ok_or_else(|| damaged(row, "body"))?;
+            if let Some(late) = counter.count(id, body, sealed)? {
+                let values = vec![
+                    Value::Int(sealed.unwrap_or_default().into()),
+                    Value::Int(late.first_day.into()),
+                    Value::Int(late.postings),
+                    Value::Int(self.now()),
+                ];
+                restated.push(Op::Put(Row::new(&RESTATEMENTS, id, values)));
+            }
+        }
+        let entries = counter.entries;
+        let run = state.run + 1;
+        let mut groups = self.changes(state.generation, run, counter.into_accounts()).await?;
+        groups.push(restated);
+        let done = rows.iter().map(|row| Op::Delete(&PENDING, row.key().clone()));
+        groups.extend(done.map(|op| vec![op]));
+        let end = vec![
+            ("run", Value::Int(run)),
+            ("applying", Value::Null),
+            ("entries", Value::Int(state.entries.saturating_add(entries))),
+        ];
+        let mut batches = packed(groups);
+        if batches.len() > 1 && state.applying.is_none() {
+            let ids: Vec<i64> = rows.iter().filter_map(|row| row.key().int()).collect();
+            let mut batch = Batch::new();
+            State::set(&mut batch, vec![("applying", Value::from(crate::records::json(&ids)))]);
+            self.store.commit(batch).await?;
+        }
+        let mut last = batches.pop().unwrap_or_default();
+        for batch in batches {
+            self.store.commit(batch).await?;
+        }
+        State::set(&mut last, end);
+        self.commit(last).await?;
+        Ok(entries)
+    }
+
+    /// The rows of a run that was cut off.
+    async fn rows(&self, ids: &[i64]) -> Result<Vec<Row>, ReportError> {
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            let row = self.store.get(&ENTRIES, &(*id).into()).await?;
+            let missing = || StoreError::Unavailable(format!("`ledger_entries[{id}]` is missing").into());
+            rows.push(row.ok_or_else(missing)?);
+        }
+        Ok(rows)
+    }
+
+    /// The rows of the next run: the oldest that are pending.
+    async fn pending_rows(&self) -> Result<Vec<Row>, ReportError> {
+        let page = self.store.query(Query::table(&PENDING).limit(MAX_RUN_ROWS)).await?;
+        let ids: Vec<i64> = page.rows.iter().filter_map(|row| row.key().int()).collect();
+        let mut rows = Vec::new();
+        let mut entries = 0;
+        // Pending rows lie close together, so they are read as ranges, a few at a time because each may be large.
+        for ids in ids.chunks(64) {
+            let (Some(first), Some(last)) = (ids.first(), ids.last()) else { break };
+            let found = between(&*self.store, Query::table(&ENTRIES), *first, *last).await?;
+            let wanted = |row: &Row| row.key().int().is_some_and(|id| ids.binary_search(&id).is_ok());
+            for row in found.into_iter().filter(wanted) {
+                entries += row.int("entries").unwrap_or(1);
+                rows.push(row);
+                if entries >= MAX_RUN_ENTRIES {
+                    return Ok(rows);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// What a run writes: a group for every account, whose rows belong together.
+    async fn changes(
+        &self,
+        generation: i64,
+        run: i64,
+        accounts: Vec<(String, BTreeMap<i32, Page>)>,
+    ) -> Result<Vec<Vec<Op>>, ReportError> {
+        let mut groups = Vec::with_capacity(accounts.len());
+        for (account, pages) in accounts {
+            let mut group = Vec::with_capacity(pages.len() + 1);
+            for (month, delta) in &pages {
+                let key = page_key(generation, &account, *month);
+                let row = self.store.get(&PAGES, &key.as_str().into()).await?;
+                if let Some(mut page) = unless_done::<Page>(row.as_ref(), run)? {
+                    page.add(delta)?;
+                    group.push(Op::Put(body_row(&PAGES, &key, run, &page)));
+                }
+            }
+            let key = totals_key(generation, &account);
+            let row = self.store.get(&TOTALS, &key.as_str().into()).await?;
+            if let Some(mut totals) = unless_done::<Totals>(row.as_ref(), run)? {
+                totals.add(&pages)?;
+                group.push(Op::Put(body_row(&TOTALS, &key, run, &totals)));
+            }
+            groups.push(group);
+        }
+        Ok(groups)
+    }
+
+    /// Deletes pages and totals of every other generation.
+    pub(super) async fn sweep(&self, generation: i64) -> Result<(), ReportError> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        // `0` is the character after `/`.
+        let older = (Unbounded, Excluded(Value::from(format!("{generation:06}/"))));
+        let newer = (Included(Value::from(format!("{generation:06}0"))), Unbounded);
+        for table in [&PAGES, &TOTALS] {
+            for (from, to) in [older.clone(), newer.clone()] {
+                loop {
+                    let query = Query::table(table).range(from.clone(), to.clone()).limit(store::MAX_PAGE);
+                    let page = self.store.query(query).await?;
+                    if page.rows.is_empty() {
+                        break;
+                    }
+                    for batch in packed(page.rows.iter().map(|row| vec![Op::Delete(table, row.key().clone())])) {
+                        self.store.commit(batch).await?;
+                    }
+                    // Pages show durable rows.
+                    self.store.flush().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counts until the ledger is gone or the task is cut off.
+async fn run(ledger: Weak<Ledger>) {
+    let mut failed = false;
+    while let Some(ledger) = ledger.upgrade() {
+        let pause = match step(&ledger).await {
+            Ok(0) => IDLE,
+            Ok(_) => Duration::ZERO,
+            Err(error) => {
+                if !failed {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the daily consolidation fails");
+                }
+                RETRY
+            }
+        };
+        failed = pause == RETRY;
+        drop(ledger);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn step(ledger: &Ledger) -> Result<i64, ReportError> {
+    let _turn = ledger.turn.lock().await;
+    match ledger.state().await?.stopped {
+        true => Ok(0),
+        false => ledger.run_once().await,
+    }
+}
+
+/// The body of a row, empty for none; `None` if this run has changed it already.
+fn unless_done<T: Default + serde::de::DeserializeOwned>(row: Option<&Row>, run: i64) -> Result<Option<T>, ReadError> {
+    match row {
+        None => Ok(Some(T::default())),
+        Some(row) if row.int("run").is_some_and(|done| done >= run) => Ok(None),
+        Some(row) => read_body(row).map(Some),
+    }
+}
+
+/// The body of a page or of totals.
+pub(super) fn read_body<T: serde::de::DeserializeOwned>(row: &Row) -> Result<T, ReadError> {
+    let body = row.text("body").and_then(|body| serde_json::from_str(body).ok());
+    body.ok_or_else(|| damaged(row, "body"))
+}
+
+/// A row of pages or of totals.
+pub(super) fn body_row(table: &'static store::Table, key: &str, run: i64, body: &impl serde::Serialize) -> Row {
+    Row::new(table, key, vec![Value::Int(run), Value::from(crate::records::json(body))])
+}
+
+/// Operations in as few batches as they need, those of a group in one if it fits.
+pub(super) fn packed(groups: impl IntoIterator<Item = Vec<Op>>) -> Vec<Batch> {
+    let mut batches = vec![Batch::new()];
+    let mut bytes = 0;
+    for group in groups {
+        let size: usize = group.iter().map(Op::size_bytes).sum();
+        let used = batches.last().map_or(0, Batch::len);
+        if used > 0 && (used + group.len() > MAX_OPS || bytes + size > MAX_BYTES) {
+            batches.push(Batch::new());
+            bytes = 0;
+        }
+        for op in group {
+            let full = batches.last().is_none_or(|batch| batch.len() >= MAX_OPS) || bytes > MAX_BYTES;
+            if full {
+                batches.push(Batch::new());
+                bytes = 0;
+            }
+            bytes += op.size_bytes();
+            if let Some(batch) = batches.last_mut() {
+                batch.push(op);
+            }
+        }
+    }
+    batches
+}

@@ -1,0 +1,225 @@
+//! Random histories: what the ledger shows is what plain sums show, whatever stops, lags, is closed or built anew meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use app::ledger::views::{BalanceBy, ReverseEntry};
+use domain::Currency;
+use store::memory::MemoryStore;
+
+use super::books::{Books, Dice, accounts, open, random, transfer};
+
+/// Zones on both sides of UTC, with and without changes of the clock.
+const PLACES: [(&str, u16); 5] = [
+    ("America/Sao_Paulo", 240),
+    ("Pacific/Kiritimati", 0),
+    ("Pacific/Pago_Pago", 1_439),
+    ("America/New_York", 150),
+    ("Europe/Lisbon", 0),
+];
+
+fn currency(code: &str) -> Currency {
+    Currency::from_code(code).unwrap()
+}
+
+#[tokio::test]
+async fn statements_are_the_sums_of_what_was_posted() {
+    for (seed, (zone, cut_off)) in PLACES.iter().enumerate() {
+        history(seed as u64 + 1, zone, *cut_off).await;
+    }
+}
+
+async fn history(seed: u64, zone: &str, cut_off: u16) {
+    let mut dice = Dice::new(seed);
+    let ledger = open(Arc::new(MemoryStore::new()), zone, cut_off).await;
+    let codes = accounts(&ledger, 12).await;
+    let calendar = ledger.calendar();
+    let mut books = Books::default();
+    // Up to two days before now, so that every day can be closed.
+    let until = store::clock::now_ms() - 3 * 86_400_000;
+    let mut sealed: BTreeMap<i32, Books> = BTreeMap::new();
+    let mut last_sealed = None;
+    for _ in 0..60 {
+        match dice.below(12) {
+            0..=5 => books.post(&ledger, random(&mut dice, &codes, 300, until)).await,
+            6 | 7 => {
+                let entries = (0..1 + dice.below(120)).map(|_| random(&mut dice, &codes, 300, until)).collect();
+                books.post_batch(&ledger, entries).await;
+            }
+            8 => drop(ledger.consolidate().await.unwrap()),
+            9 => drop(ledger.rebuild().await.unwrap()),
+            10 => {
+                let stopped = dice.below(2) == 0;
+                ledger.set_stopped(stopped).await.unwrap();
+            }
+            _ => {
+                ledger.set_stopped(false).await.unwrap();
+                let day = calendar.day_of(until - (dice.below(200) * 86_400_000) as i64);
+                let first = last_sealed.map_or(day, |last: i32| last + 1);
+                ledger.close_day(&date(day)).await.ok();
+                for day in first..=day {
+                    sealed.insert(day, books.clone());
+                    last_sealed = Some(day);
+                }
+            }
+        }
+    }
+    ledger.consolidate().await.unwrap();
+    if dice.below(2) == 0 {
+        ledger.rebuild().await.unwrap();
+    }
+    let found = ledger.verify().await.unwrap();
+    assert_eq!(found.differences, Vec::<String>::new(), "seed {seed}");
+    assert_eq!(found.entries as u64, books.entries, "seed {seed}");
+    assert_eq!(found.days as usize, sealed.len(), "seed {seed}");
+    let (first, last) = (calendar.day_of(until) - 302, calendar.day_of(until) + 1);
+    for (code, cur) in books.accounts() {
+        let statement =
+            ledger.statement(&code, Some(currency(cur)), (Some(&date(first)), Some(&date(last)))).await.unwrap();
+        for (day, view) in (first..=last).zip(&statement.days) {
+            let (start, end) = (calendar.start_ms(day), calendar.start_ms(day + 1));
+            let context = format!("seed {seed}, {zone}, {code} {cur} on {}", view.date);
+            assert_eq!(view.balance.opening, books.balance(&code, currency(cur), |at| at < start), "{context}");
+            assert_eq!(view.balance.closing, books.balance(&code, currency(cur), |at| at < end), "{context}");
+            assert_eq!(view.balance.opening + view.balance.debits - view.balance.credits, view.balance.closing);
+            assert_eq!(view.sealed, sealed.contains_key(&day), "{context}");
+            // What was sealed is what the books showed then.
+            if let Some(then) = sealed.get(&day) {
+                let late = view.restated.map_or(0, |restated| restated.closing);
+                let closing = then.balance(&code, currency(cur), |at| at < end);
+                assert_eq!(view.balance.closing - late, closing, "sealed: {context}");
+            }
+        }
+        let at = until - dice.below(300 * 86_400_000) as i64;
+        let balance =
+            ledger.balance(&code, Some(currency(cur)), Some(app::Instant(at)), BalanceBy::Effective).await.unwrap();
+        assert_eq!(balance.balance, books.balance(&code, currency(cur), |effective| effective <= at), "seed {seed}");
+    }
+    let balances = ledger.balances((Some(&date(first)), Some(&date(last)))).await.unwrap();
+    let moved: BTreeMap<(String, &str), i64> = balances
+        .accounts
+        .iter()
+        .map(|line| ((line.account.clone(), line.currency.code()), line.period.closing))
+        .collect();
+    for (code, cur) in books.accounts() {
+        let closing = books.balance(&code, currency(cur), |_| true);
+        assert_eq!(moved.get(&(code, cur)), Some(&closing), "seed {seed}");
+    }
+}
+
+fn date(day: i32) -> String {
+    let at = jiff::Timestamp::from_second(i64::from(day) * 86_400).unwrap();
+    at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+#[tokio::test]
+async fn balances_by_the_time_of_recording_show_what_was_known_then() {
+    let ledger = open(Arc::new(MemoryStore::new()), "America/Sao_Paulo", 240).await;
+    let mut known = Vec::new();
+    for at in 0..5 {
+        let entry = transfer("income:sales", "assets:bank", 10 + at, Currency::BRL, 1_700_000_000_000);
+        let accepted = ledger.post(entry, None).await.unwrap().answer;
+        known.push((accepted.recorded_at, 10 + at));
+        while store::clock::now_ms() <= accepted.recorded_at.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        if at == 2 {
+            ledger.consolidate().await.unwrap();
+        }
+    }
+    ledger.consolidate().await.unwrap();
+    let mut sum = 0;
+    for (at, amount) in known {
+        sum += amount;
+        let balance = ledger.balance("assets:bank", None, Some(at), BalanceBy::Recorded).await.unwrap();
+        assert_eq!(balance.balance, sum);
+        let before = app::Instant(at.0 - 1);
+        let balance = ledger.balance("assets:bank", None, Some(before), BalanceBy::Recorded).await.unwrap();
+        assert_eq!(balance.balance, sum - amount);
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_consolidation_refuses_nothing_and_catches_up() {
+    let ledger = open(Arc::new(MemoryStore::new()), "America/Sao_Paulo", 0).await;
+    ledger.start();
+    ledger.set_stopped(true).await.unwrap();
+    let now = store::clock::now_ms();
+    let entry = ledger.post(transfer("income:sales", "assets:bank", 5, Currency::BRL, now), None).await.unwrap().answer;
+    for _ in 0..99 {
+        ledger.post(transfer("income:sales", "assets:bank", 5, Currency::BRL, now), None).await.unwrap();
+    }
+    let status = ledger.projection().await.unwrap();
+    assert_eq!((status.running, status.entries, status.pending), (false, 0, 100));
+    assert!(status.as_of < entry.recorded_at);
+    assert_eq!(ledger.statement("assets:bank", None, (None, None)).await.unwrap().period.closing, 0);
+    let reason = ReverseEntry { reason: "meanwhile".into(), effective_at: None };
+    ledger.reverse(&entry.id, reason).await.unwrap();
+    ledger.set_stopped(false).await.unwrap();
+    while ledger.projection().await.unwrap().pending > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert_eq!(ledger.statement("assets:bank", None, (None, None)).await.unwrap().period.closing, 495);
+    ledger.halt().await;
+    assert_eq!(ledger.verify().await.unwrap().differences, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn days_are_closed_in_order_and_only_when_they_are_over() {
+    let store = Arc::new(MemoryStore::new());
+    let ledger = open(store.clone(), "America/Sao_Paulo", 240).await;
+    let calendar = ledger.calendar();
+    let now = store::clock::now_ms();
+    let today = calendar.day_of(now);
+    assert!(ledger.close_day(&date(today)).await.is_err());
+    ledger
+        .post(transfer("income:sales", "assets:bank", 100, Currency::BRL, calendar.start_ms(today - 5)), None)
+        .await
+        .unwrap();
+    ledger.set_stopped(true).await.unwrap();
+    assert!(ledger.close_day(&date(today - 5)).await.is_err(), "the consolidation is stopped");
+    ledger.set_stopped(false).await.unwrap();
+    let first = ledger.close_day(&date(today - 5)).await.unwrap();
+    assert_eq!(ledger.close_day(&date(today - 5)).await.unwrap(), first);
+    let third = ledger.close_day(&date(today - 3)).await.unwrap();
+    let (second, text) = ledger.sealed(&date(today - 4)).await.unwrap();
+    assert_eq!((&second.previous, &third.previous), (&first.hash, &second.hash));
+    assert!(text.contains("assets:bank BRL 100 0 0 100 0\n"), "{text}");
+    assert!(ledger.close_day(&date(today - 6)).await.is_err(), "before the chain");
+    ledger
+        .post(transfer("income:sales", "assets:bank", 7, Currency::BRL, calendar.start_ms(today - 4)), None)
+        .await
+        .unwrap();
+    ledger.consolidate().await.unwrap();
+    let restatements = ledger.restatements(None).await.unwrap().items;
+    assert_eq!(restatements.len(), 1);
+    assert_eq!((&restatements[0].first_day, restatements[0].postings), (&date(today - 4), 2));
+    let (from, to) = (date(today - 5), date(today));
+    let days = ledger.statement("assets:bank", None, (Some(&from), Some(&to))).await.unwrap().days;
+    let restated: Vec<Option<i64>> = days.iter().map(|day| day.restated.map(|restated| restated.closing)).collect();
+    assert_eq!(restated, [None, Some(7), Some(7), None, None, None]);
+    assert_eq!(ledger.sealed(&date(today - 4)).await.unwrap().1, text, "what was sealed stays");
+    assert_eq!(ledger.verify().await.unwrap().differences, Vec::<String>::new());
+    drop(ledger);
+    // Another cut-off would cut the sealed days differently.
+    let calendar = app::ledger::Calendar::new(jiff::tz::TimeZone::UTC, "UTC", 0);
+    let opened = app::ledger::Ledger::open(store, store::clock::now_ms, Currency::BRL, calendar, &[]).await;
+    assert!(opened.is_err_and(|error| error.to_string().contains("America/Sao_Paulo 04:00")));
+}
+
+#[tokio::test]
+async fn another_calendar_cuts_the_days_anew_while_none_is_sealed() {
+    let store = Arc::new(MemoryStore::new());
+    let ledger = open(store.clone(), "UTC", 0).await;
+    let at = jiff::civil::date(2026, 3, 1).at(2, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap();
+    let at = at.timestamp().as_millisecond();
+    ledger.post(transfer("income:sales", "assets:bank", 5, Currency::BRL, at), None).await.unwrap();
+    ledger.consolidate().await.unwrap();
+    let day = |ledger: Arc<app::ledger::Ledger>, date: &'static str| async move {
+        ledger.statement("assets:bank", None, (Some(date), Some(date))).await.unwrap().period.debits
+    };
+    assert_eq!(day(ledger.clone(), "2026-03-01").await, 5);
+    let ledger = open(store, "America/Sao_Paulo", 240).await;
+    assert_eq!(day(ledger.clone(), "2026-03-01").await, 0);
+    assert_eq!(day(ledger, "2026-02-28").await, 5);
+}
