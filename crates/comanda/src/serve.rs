@@ -103,6 +103,7 @@ impl Backend {
         if extras.sample {
             self.app.seed_catalogue().await.map_err(anyhow::Error::from)?;
         }
+        self.app.ledger().start();
         self.engine.start().await.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))
     }
 }
@@ -170,6 +171,7 @@ impl Server {
         self.serving.await.map_err(anyhow::Error::from)??;
         let stopped = self.backend.engine.stop(self.grace).await;
         stopped.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))?;
+        self.backend.app.ledger().halt().await;
         Ok(self.backend.store.flush().await?)
     }
 }

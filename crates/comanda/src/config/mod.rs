@@ -51,6 +51,17 @@ pub(crate) struct Merchant {
     pub(crate) currency: String,
     /// An IANA time zone, such as `America/Sao_Paulo`.
     pub(crate) time_zone: String,
+    /// When the day of the statements ends and the next begins, such as `04:00` after a night at work.
+    pub(crate) cut_off: String,
+}
+
+impl Merchant {
+    /// The cut-off in minutes after midnight.
+    pub(crate) fn cut_off_minutes(&self) -> Option<u16> {
+        let (hours, minutes) = self.cut_off.split_once(':')?;
+        let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    }
 }
 
 /// The rules of orders.
@@ -150,6 +161,7 @@ impl Default for Config {
                 address: "Rua da Praia, 100, Centro, Porto Alegre, RS".into(),
                 currency: "BRL".into(),
                 time_zone: "America/Sao_Paulo".into(),
+                cut_off: "00:00".into(),
             },
             order: Order {
                 payment_deadline: Duration::minutes(15),
@@ -211,6 +223,7 @@ impl Config {
         none()
             .or_else(|| one_of("merchant.currency", &self.merchant.currency, &["BRL", "USD", "EUR"]))
             .or_else(|| self.time_zone_problem())
+            .or_else(|| self.cut_off_problem())
             .or_else(|| lasts("order.payment_deadline", self.order.payment_deadline, second, day))
             .or_else(|| lasts("order.receipt_link", self.order.receipt_link, second, day))
             .or_else(|| within("order.payment_attempts", self.order.payment_attempts.into(), 1, 100))
@@ -263,6 +276,11 @@ impl Config {
             keys.push((id.to_owned(), secret.to_owned()));
         }
         Ok(keys)
+    }
+
+    fn cut_off_problem(&self) -> Option<(&'static str, String)> {
+        let problem = || format!("`{}` is no time of day; write for example `04:00`", self.merchant.cut_off);
+        self.merchant.cut_off_minutes().is_none().then(|| ("merchant.cut_off", problem()))
     }
 
     fn time_zone_problem(&self) -> Option<(&'static str, String)> {

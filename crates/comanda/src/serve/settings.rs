@@ -19,6 +19,7 @@ pub(crate) fn of(config: &Config, url: &str) -> Settings {
             address: merchant.address.clone(),
         },
         time_zone: merchant.time_zone.clone(),
+        cut_off_minutes: merchant.cut_off_minutes().unwrap_or(defaults.cut_off_minutes),
         currency: Currency::from_code(&merchant.currency).unwrap_or(defaults.currency),
         charges: Charges {
             delivery_fee: config.order.delivery_fee,
