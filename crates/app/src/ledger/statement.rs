@@ -36,9 +36,11 @@ impl Ledger {
         let state = self.state().await?;
         let days = self.account_days(&state, &account_name(code, currency), from, to).await?;
         let sealed = |day: i32| state.sealed.is_some_and(|(first, last)| (first..=last).contains(&day));
-        let mut period = PeriodView::default();
-        period.opening = days.first().map_or(0, |day| day.opening);
-        period.closing = days.last().map_or(0, |day| day.closing);
+        let mut period = PeriodView {
+            opening: days.first().map_or(0, |day| day.opening),
+            closing: days.last().map_or(0, |day| day.closing),
+            ..PeriodView::default()
+        };
         let mut views = Vec::with_capacity(days.len());
         for day in days {
             // Parts of sums that fit.
