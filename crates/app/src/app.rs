@@ -16,8 +16,10 @@ use crate::feed::{Feed, Observed};
 use crate::ledger::{Calendar, Ledger};
 use crate::provider::{PaymentProvider, Simulator};
 use crate::receipts::{Files, Numbers};
+use crate::records::credit_note::CREDIT_NOTES;
 use crate::records::issuer::Issuer;
 use crate::records::order;
+use crate::records::receipt::RECEIPTS;
 use crate::views::{OrderChange, Stats};
 use crate::{CallbackSender, Consumer, Function, HttpSender, Mailer, Secrets, Settings, consumers, functions};
 
@@ -86,6 +88,7 @@ pub struct Inner {
     pub(crate) feed: Arc<Feed>,
     pub(crate) menu: Arc<Menu>,
     pub(crate) receipt_numbers: Numbers,
+    pub(crate) credit_note_numbers: Numbers,
     /// Who issues receipts now.
     pub(crate) issuer: Issuer,
     pub(crate) files: Files,
@@ -121,10 +124,12 @@ impl App {
             let last = last_order_number(&*store).await?;
             let issuer = Issuer::current(&settings.merchant);
             issuer.write(&*store).await?;
-            Ok::<_, StoreError>((last, Numbers::open(store.clone()).await?, issuer))
+            let receipts = Numbers::open(store.clone(), &RECEIPTS).await?;
+            let credit_notes = Numbers::open(store.clone(), &CREDIT_NOTES).await?;
+            Ok::<_, StoreError>((last, receipts, credit_notes, issuer))
         };
         let seeded = seeded.await.map_err(|error| unusable("the store", error.to_string()));
-        let (last, receipt_numbers, issuer) = seeded?;
+        let (last, receipt_numbers, credit_note_numbers, issuer) = seeded?;
         let calendar = Calendar::new(zone.clone(), &settings.time_zone, settings.cut_off_minutes);
         let providers = [ports.provider.name()];
         let ledger = Ledger::open(store.clone(), ports.clock, settings.currency, calendar, &providers).await;
@@ -138,6 +143,7 @@ impl App {
             files: Files::new(ports.objects),
             ledger,
             receipt_numbers,
+            credit_note_numbers,
             issuer,
             order_number: AtomicI64::new(last + 1),
             base: RwLock::new(None),

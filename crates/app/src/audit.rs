@@ -268,7 +268,9 @@ impl App {
             let over = order.status.is_final() || kept != 0;
             return Ok((0, stray("money-of-another-try").filter(|_| over)));
         }
-        let difference = if payment.captured - payment.refunded != kept {
+        let ours = payment.captured - payment.refunded;
+        // A refund under way is about to leave, or has left and we do not know it yet.
+        let difference = if !(ours - payment.refund_pending..=ours).contains(&kept) {
             let detail = format!(
                 "we took {} and gave back {}, the provider {} and {}",
                 payment.captured, payment.refunded, intent.captured, intent.refunded
@@ -323,13 +325,21 @@ fn audit_payment(ledger: &mut Ledger, order: &Order, payment: &Payment) {
             format!("of {}, {} was taken and {} given back", payment.amount, payment.captured, payment.refunded);
         ledger.differ("taken-too-much", id.clone(), detail);
     }
-    // What was given back in part, or is disputed, was paid.
-    let paid =
-        payment.status.is_taken() && payment.status != PaymentStatus::Refunded && payment.captured == payment.amount;
+    if payment.status.is_taken() && payment.status != payment.taken().status() {
+        let detail = format!(
+            "it is {}, and of {} {} went back and {} is disputed",
+            payment.status.as_str(),
+            payment.captured,
+            payment.refunded,
+            payment.disputed
+        );
+        ledger.differ("payment-status", id.clone(), detail);
+    }
+    // Whatever went back later, with a row of its own, was paid.
+    let paid = payment.status.is_taken() && payment.captured == payment.amount;
     let over = match payment.status {
         PaymentStatus::Voided | PaymentStatus::Expired => true,
-        PaymentStatus::Refunded => payment.refunded == payment.captured,
-        _ => false,
+        status => status.is_taken() && payment.taken().left() == 0,
     };
     let off = matches!(order.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Expired);
     let stands = || format!("the order is {}, the payment {}", order.status.as_str(), payment.status.as_str());

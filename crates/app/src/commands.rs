@@ -5,6 +5,7 @@ use std::fmt;
 use domain::basket::LineRequest;
 use domain::customer::Customer;
 use domain::delivery::{Address, CourierEvent};
+use domain::refund::{RefundLine, RefundReason, RefundStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -112,6 +113,46 @@ pub struct ResolveOrder {
     /// What was done about it, for the order's timeline; at most 280 characters.
     #[schema(max_length = 280)]
     pub note: String,
+}
+
+/// Gives money back. Without an amount, what the lines cost; without lines, all that is left.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestRefund {
+    /// Minor units; at most captured - refunded - pending - disputed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub amount: Option<i64>,
+    /// Why.
+    pub reason: RefundReason,
+    /// More about it, for the staff; at most 280 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 280)]
+    pub note: String,
+    /// Which units of which lines, and whether they go back to the shelf; empty for a refund of an amount only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 50)]
+    pub lines: Vec<RefundLine>,
+}
+
+/// Which refunds to list.
+#[derive(Debug, Clone, Default)]
+pub struct ListRefunds {
+    /// Only these.
+    pub status: Option<RefundStatus>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
+    /// 1 to 200; 50 by default.
+    pub limit: Option<usize>,
+}
+
+/// Which page of a list.
+#[derive(Debug, Clone, Default)]
+pub struct ListPage {
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
+    /// 1 to 200; 50 by default.
+    pub limit: Option<usize>,
 }
 
 /// Which orders to list, newest first.

@@ -20,7 +20,7 @@ use crate::records::key::{IDEMPOTENCY_KEYS, RECEIVED_EVENTS, TICKERS, day};
 use crate::records::order::{self, ORDERS};
 use crate::records::payment::PAYMENTS;
 use crate::records::{Order, Payment};
-use crate::settle::LatePayment;
+use crate::undo::start_void;
 
 /// The beats; the body is a [`Beat`].
 pub(crate) const TICKER_QUEUE: &str = "tickers";
@@ -172,9 +172,8 @@ impl App {
         };
         match found {
             Ok(Some(found)) if found.status == IntentStatus::Pending && payment.is_written_off() => {
-                let late = LatePayment::of(payment, payment.attempts, Some(found.id));
                 let mut batch = Batch::new();
-                batch.send(late.message());
+                start_void(&mut batch, payment.order_id, payment.attempts, Some(&found.id));
                 self.commit(batch).await?;
             }
             Ok(Some(found)) => drop(self.hear(&found).await?),

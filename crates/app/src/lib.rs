@@ -29,11 +29,13 @@ mod problem;
 pub mod provider;
 mod receipts;
 mod records;
+mod refunds;
 mod resolve;
 mod sender;
 mod settings;
 mod settle;
 mod signature;
+mod undo;
 pub mod views;
 mod webhooks;
 
@@ -54,9 +56,10 @@ pub use place::{PlaceError, Placed};
 pub use problem::{Kind, Problem};
 pub use receipts::{DownloadError, ReceiptFile};
 pub use records::{SCHEMA_VERSION, tables};
+pub use refunds::{OpenRefundError, RefundError, Requested};
 pub use resolve::ResolveError;
 pub use sender::{CallbackSender, HttpSender};
-pub use settings::{CourierSettings, Secrets, Settings, SimulatorSettings};
+pub use settings::{CourierSettings, LatePaymentPolicy, LatePaymentSettings, Secrets, Settings, SimulatorSettings};
 pub use signature::{SignatureError, TOLERANCE_MS, sign, verify};
 pub use webhooks::{WebhookError, WebhookOutcome};
 
@@ -64,11 +67,31 @@ pub use webhooks::{WebhookError, WebhookOutcome};
 pub const ORDER_FLOW: &str = include_str!("../../../flows/order.asl.json");
 /// The flow that undoes an order whose own flow has given up.
 pub const UNDO_FLOW: &str = include_str!("../../../flows/undo.asl.json");
+/// The flow of a refund.
+pub const REFUND_FLOW: &str = include_str!("../../../flows/refund.asl.json");
+/// The flow that makes sure that the money of one try to pay is not kept.
+pub const VOID_FLOW: &str = include_str!("../../../flows/void.asl.json");
+/// The flow of money that came when the time to pay was over.
+pub const LATE_PAYMENT_FLOW: &str = include_str!("../../../flows/late-payment.asl.json");
 /// The flow of the benchmark.
 pub const BENCH_FLOW: &str = include_str!("../../../flows/bench.asl.json");
 /// The name under which the flow of an order is started.
 pub const ORDER_FLOW_NAME: &str = "order";
 /// The name under which the flow that undoes is started.
 pub const UNDO_FLOW_NAME: &str = "undo";
+/// The name under which the flow of a refund is started.
+pub const REFUND_FLOW_NAME: &str = "refund";
+/// The name under which the flow that calls off a payment is started.
+pub const VOID_FLOW_NAME: &str = "void";
+/// The name under which the flow of a late payment is started.
+pub const LATE_PAYMENT_FLOW_NAME: &str = "late-payment";
 /// The name under which the flow of the benchmark is started.
 pub const BENCH_FLOW_NAME: &str = "bench";
+/// Every flow of orders and their money: name and text.
+pub const FLOWS: [(&str, &str); 5] = [
+    (ORDER_FLOW_NAME, ORDER_FLOW),
+    (UNDO_FLOW_NAME, UNDO_FLOW),
+    (REFUND_FLOW_NAME, REFUND_FLOW),
+    (VOID_FLOW_NAME, VOID_FLOW),
+    (LATE_PAYMENT_FLOW_NAME, LATE_PAYMENT_FLOW),
+];

@@ -6,7 +6,7 @@ use store::{Query, ReadError, Row};
 use crate::commands::ListMails;
 use crate::orders::{page_limit, scan};
 use crate::records::mail::{MAILS, private_id, public_id};
-use crate::records::{Order, Payment, damaged, order};
+use crate::records::{Order, damaged, order};
 use crate::views::{MailPage, MailView};
 use crate::{App, FindError, Instant, ListError, mail};
 
@@ -58,11 +58,8 @@ impl App {
         };
         let notice = Notice::from_number(event).ok_or_else(|| damaged(row, "event"))?;
         let order = Order::load(&*self.store, order_id).await?;
-        let payment = Payment::load(&*self.store, order_id).await?;
-        let (Some(order), Some(payment)) = (order, payment) else {
-            return Ok(None);
-        };
-        let texts = mail::compose(self, &order, &payment, notice)?;
+        let Some(order) = order else { return Ok(None) };
+        let Some(texts) = mail::compose(self, &order, event).await? else { return Ok(None) };
         let (text, html) = if whole { (texts.text, texts.html) } else { (String::new(), String::new()) };
         Ok(Some(MailView {
             mail_id: public_id(order_id, event),

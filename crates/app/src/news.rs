@@ -6,7 +6,7 @@ use store::{Batch, CommitError};
 
 use crate::app::MAX_TRIES;
 use crate::error::StoreError;
-use crate::provider::{Dispute, Event, Intent, ProviderError, Refund, RefundStatus, Subject};
+use crate::provider::{Dispute, Event, Intent, ProviderError, Refund, Subject};
 use crate::records::dispute::{DisputeRecord, new_row};
 use crate::records::key::{RECEIVED_EVENTS, event_key, received_event};
 use crate::records::{Order, Payment, order};
@@ -38,7 +38,9 @@ impl App {
             batch.insert(received_event(source, &event.id, now));
             let outcome = match (&event.subject, &about) {
                 (Subject::Intent(intent), _) => self.decide(intent, now, &mut batch).await?,
-                (Subject::Refund(refund), Some(intent)) => self.hear_refund(refund, intent, now, &mut batch).await?,
+                (Subject::Refund(refund), Some(intent)) => {
+                    self.hear_refund(refund, intent.as_ref(), now, &mut batch).await?
+                }
                 (Subject::Dispute(dispute), Some(intent)) => {
                     self.hear_dispute(dispute, intent, now, &mut batch).await?
                 }
@@ -60,28 +62,6 @@ impl App {
             Err(ProviderError::Unavailable) => Err(StoreError::Unavailable(ProviderError::Unavailable.into())),
             Err(_) => Ok(None),
         }
-    }
-
-    /// Hears of a refund: one that did not reach the customer is a case for a person.
-    async fn hear_refund(
-        &self,
-        refund: &Refund,
-        intent: &Option<Intent>,
-        now: i64,
-        batch: &mut Batch,
-    ) -> Result<WebhookOutcome, StoreError> {
-        let order = match intent.as_ref().and_then(|intent| order::private_id(&intent.order_id)) {
-            Some(id) => Order::load(&*self.store, id).await?,
-            None => None,
-        };
-        let Some(order) = order else { return Ok(WebhookOutcome::Mismatch) };
-        if refund.status != RefundStatus::Failed {
-            return Ok(WebhookOutcome::Ignored);
-        }
-        let why = refund.failure.as_deref().unwrap_or("no reason given");
-        let reason = format!("the refund {} of {} {} failed: {why}", refund.id, refund.amount, refund.currency);
-        order.update(now).note(order.status, Some(&reason)).attention(&reason).write(batch);
-        Ok(WebhookOutcome::Applied)
     }
 
     /// Hears of a dispute: the payment says what the bank has of it, and a person has to answer.

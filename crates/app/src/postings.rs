@@ -101,7 +101,8 @@ pub(crate) fn disputed(
     Ok(())
 }
 
-fn of<'a>(payment: &'a Payment, order: &'a str, at: i64) -> Of<'a> {
+/// Which payment an entry is about.
+pub(crate) fn of<'a>(payment: &'a Payment, order: &'a str, at: i64) -> Of<'a> {
     let currency = Currency::from_code(payment.currency()).unwrap_or(Currency::BRL);
     Of { order, attempt: payment.attempts, provider: payment.text("provider").unwrap_or("unknown"), currency, at }
 }

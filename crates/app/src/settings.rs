@@ -33,10 +33,30 @@ pub struct Settings {
     pub public_url: String,
     /// The sender of mails.
     pub mail_from: String,
+    /// What becomes of money that comes when the time to pay is over.
+    pub late_payment: LatePaymentSettings,
     /// The payment simulator.
     pub simulator: SimulatorSettings,
     /// The courier simulator.
     pub courier: CourierSettings,
+}
+
+/// What becomes of money that comes when the time to pay is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatePaymentSettings {
+    /// What to try.
+    pub policy: LatePaymentPolicy,
+    /// For how long after its expiry an order can be taken up again: later, nobody waits for it.
+    pub within_ms: i64,
+}
+
+/// See [`LatePaymentSettings`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LatePaymentPolicy {
+    /// Take the order up again if its goods are still there, else give the money back.
+    ReserveAgain,
+    /// Give the money back.
+    Refund,
 }
 
 /// The payment simulator's behaviour.
@@ -98,6 +118,7 @@ impl Default for Settings {
             poll_after_ms: 30_000,
             public_url: String::new(),
             mail_from: "Comanda <no-reply@comanda.example>".into(),
+            late_payment: LatePaymentSettings { policy: LatePaymentPolicy::ReserveAgain, within_ms: 2 * 3_600_000 },
             simulator: SimulatorSettings {
                 webhook_delay_ms: 0,
                 late_webhook_ms: 60_000,

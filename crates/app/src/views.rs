@@ -11,6 +11,7 @@ use domain::money::Locale;
 use domain::notification::Notice;
 use domain::order::{Action, OrderStatus};
 use domain::payment::PaymentStatus;
+use domain::refund::{RefundLine, RefundReason, RefundStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -172,6 +173,128 @@ pub struct DeliveryView {
     /// Who brings it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub courier: Option<String>,
+}
+
+/// A refund.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundView {
+    /// `rfd_...`
+    pub refund_id: String,
+    /// `ord_...`
+    pub order_id: String,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// Grows with every change.
+    pub revision: i64,
+    /// Minor units.
+    pub amount: i64,
+    /// Of the amount.
+    pub currency: Currency,
+    /// Why.
+    pub reason: RefundReason,
+    /// More about it, for the staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Which units of which lines; empty for a refund of an amount only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<RefundLine>,
+    /// Which try with the provider, from 1.
+    pub attempt: i64,
+    /// The provider's own id, once it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_refund: Option<String>,
+    /// When it was asked for.
+    pub requested_at: Instant,
+    /// When the provider decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Instant>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Whether its flow has given up, so that a person has to try again.
+    pub halted: bool,
+    /// The number of its credit note, once it is issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit_note: Option<i64>,
+}
+
+/// The refunds of one payment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundList {
+    /// Oldest first.
+    pub items: Vec<RefundView>,
+    /// Of the payment, for If-Match.
+    pub revision: i64,
+    /// What was taken, in minor units.
+    pub captured: i64,
+    /// What went back.
+    pub refunded: i64,
+    /// What is set apart for refunds that are not decided.
+    pub pending: i64,
+    /// What can still be given back.
+    pub left: i64,
+}
+
+/// A page of refunds.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RefundPage {
+    /// Those of the newest orders first, or with a status the newest first.
+    pub items: Vec<RefundView>,
+    /// The cursor of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A credit note.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreditNoteSummary {
+    /// Gapless.
+    pub number: i64,
+    /// `rfd_...`
+    pub refund_id: String,
+    /// `ord_...`
+    pub order_id: String,
+    /// The number of the receipt that it corrects; absent if the money went back before there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<i64>,
+    /// Minor units.
+    pub amount: i64,
+    /// When it was issued.
+    pub issued_at: Instant,
+    /// SHA-256 of the document, in hex.
+    pub sha256: String,
+}
+
+/// A page of credit notes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CreditNotePage {
+    /// Newest first.
+    pub items: Vec<CreditNoteSummary>,
+    /// The cursor of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Where to download a credit note.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreditNoteLink {
+    /// Gapless.
+    pub number: i64,
+    /// `rfd_...`
+    pub refund_id: String,
+    /// The number of the receipt that it corrects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<i64>,
+    /// Path and query, signed.
+    pub url: String,
+    /// Until when the link works.
+    pub expires_at: Instant,
+    /// SHA-256 of the document, in hex.
+    pub sha256: String,
 }
 
 /// That there is a receipt.

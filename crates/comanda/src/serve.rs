@@ -79,10 +79,7 @@ impl Backend {
 
     /// Gives the engine its flows, and lets it work.
     async fn start(&self, config: &Config, extras: Extras) -> Result<(), Failure> {
-        let mut all = vec![
-            (app::ORDER_FLOW_NAME.to_owned(), app::ORDER_FLOW.to_owned()),
-            (app::UNDO_FLOW_NAME.to_owned(), app::UNDO_FLOW.to_owned()),
-        ];
+        let mut all: Vec<_> = app::FLOWS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         if extras.bench {
             all.push((app::BENCH_FLOW_NAME.to_owned(), app::BENCH_FLOW.to_owned()));
         }

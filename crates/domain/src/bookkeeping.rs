@@ -7,8 +7,9 @@
 //! | dispute | `assets:disputes` | `assets:provider:NAME` |
 //! | dispute lost | `expenses:disputes` | `assets:disputes` |
 //! | payout | `assets:bank` | `assets:provider:NAME` |
-//!
-//! Refunds post with their own rows: see `app::refunds`.
+//! | refund | `income:refunds`, `liabilities:tips` | `assets:provider:NAME` |
+//! | money of a try that counts for nothing | `assets:provider:NAME` | `liabilities:unapplied-payments` |
+//! | its refund | `liabilities:unapplied-payments` | `assets:provider:NAME` |
 
 use crate::Currency;
 use crate::basket::Totals;
@@ -28,6 +29,10 @@ pub const PROVIDER_FEES: &str = "expenses:provider-fees";
 pub const OPEN_DISPUTES: &str = "assets:disputes";
 /// What they took back for good.
 pub const LOST_DISPUTES: &str = "expenses:disputes";
+/// What was given back to customers: it comes off the income.
+pub const REFUNDS: &str = "income:refunds";
+/// What customers paid for tries that no order counts with, until it goes back.
+pub const UNAPPLIED: &str = "liabilities:unapplied-payments";
 /// The shop's bank account.
 pub const BANK: &str = "assets:bank";
 
@@ -154,6 +159,72 @@ pub fn dispute_fee(of: Of<'_>, dispute: &str, from: i64, until: i64) -> Result<O
     entry.check().map(Some)
 }
 
+/// What a refund is to the books.
+#[derive(Debug, Clone, Copy)]
+pub struct Refunded<'a> {
+    /// `rfd_...`
+    pub refund: &'a str,
+    /// Which try with the provider, from 1: one that came back can go again.
+    pub attempt: i64,
+    /// What went back, in minor units.
+    pub amount: i64,
+    /// How much of it comes out of the tip.
+    pub tip: i64,
+    /// Whether it is money of a try that the order does not count with.
+    pub stray: bool,
+}
+
+/// The key under which a refund is posted.
+#[must_use]
+pub fn refund_key(refund: &str, attempt: i64) -> String {
+    match attempt {
+        1 => format!("refund/{refund}"),
+        attempt => format!("refund/{refund}/{attempt}"),
+    }
+}
+
+/// The key under which money of a try that counts for nothing is posted.
+#[must_use]
+pub fn stray_key(order: &str, intent: &str) -> String {
+    format!("payment/{order}/stray/{intent}")
+}
+
+/// A refund went.
+///
+/// # Errors
+/// [`EntryError`] if an amount is out of range.
+pub fn refund(of: Of<'_>, refunded: Refunded<'_>) -> Result<Entry, EntryError> {
+    let Refunded { refund, attempt, amount, tip, stray } = refunded;
+    let entry = of.entry(EntryKind::Refund, refund_key(refund, attempt), format!("{} refunded", of.order));
+    let entry = entry.metadata("refund", refund);
+    let entry = match stray {
+        true => entry.debit(UNAPPLIED, amount, of.currency),
+        false => entry.debit(REFUNDS, amount.saturating_sub(tip), of.currency).debit(TIPS, tip, of.currency),
+    };
+    entry.credit(of.account(), amount, of.currency).check()
+}
+
+/// A refund came back: its entry is reversed.
+///
+/// # Errors
+/// [`EntryError`] if an amount is out of range.
+pub fn refund_bounced(of: Of<'_>, refunded: Refunded<'_>) -> Result<Entry, EntryError> {
+    let went = refund(of, refunded)?;
+    let reference = refund_key(refunded.refund, refunded.attempt);
+    let entry = Draft::reversal(&reference, &went.postings, of.at, "the refund came back");
+    entry.metadata("order", of.order).metadata("refund", refunded.refund).check()
+}
+
+/// Money came for a try that the order does not count with: it is owed until it goes back.
+///
+/// # Errors
+/// [`EntryError`] if the amount is out of range.
+pub fn stray(of: Of<'_>, intent: &str, amount: i64) -> Result<Entry, EntryError> {
+    let description = format!("{} paid once more", of.order);
+    let entry = of.entry(EntryKind::Capture, stray_key(of.order, intent), description);
+    entry.debit(of.account(), amount, of.currency).credit(UNAPPLIED, amount, of.currency).check()
+}
+
 /// The provider sent money to the shop's bank account.
 ///
 /// # Errors
@@ -221,6 +292,27 @@ mod tests {
         check(
             &payout("stripe", "po_1", 900, Currency::BRL, OF.at).unwrap(),
             "payout/po_1: assets:bank 900, assets:provider:stripe -900",
+        );
+        let back = Refunded { refund: "rfd_1-1", attempt: 1, amount: 500, tip: 80, stray: false };
+        check(
+            &refund(OF, back).unwrap(),
+            "refund/rfd_1-1: income:refunds 420, liabilities:tips 80, assets:provider:stripe -500",
+        );
+        let again = Refunded { attempt: 2, tip: 0, ..back };
+        check(&refund(OF, again).unwrap(), "refund/rfd_1-1/2: income:refunds 500, assets:provider:stripe -500");
+        let bounced = refund_bounced(OF, back).unwrap();
+        check(
+            &bounced,
+            "reversal/refund/rfd_1-1: income:refunds -420, liabilities:tips -80, assets:provider:stripe 500",
+        );
+        assert_eq!(bounced.reverses.as_deref(), Some("refund/rfd_1-1"));
+        check(
+            &stray(OF, "pi_1", 500).unwrap(),
+            "payment/ord_1/stray/pi_1: assets:provider:stripe 500, liabilities:unapplied-payments -500",
+        );
+        check(
+            &refund(OF, Refunded { stray: true, ..back }).unwrap(),
+            "refund/rfd_1-1: liabilities:unapplied-payments 500, assets:provider:stripe -500",
         );
         let off = Totals { total: 1, ..totals(4_000, 0, 0, 0) };
         assert!(matches!(capture(OF, &off), Err(EntryError::Unbalanced { difference: -3_999, .. })));

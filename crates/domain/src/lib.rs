@@ -12,6 +12,7 @@ pub mod notification;
 pub mod order;
 pub mod payment;
 pub mod receipt;
+pub mod refund;
 pub mod stock;
 
 pub use money::{Currency, Money};

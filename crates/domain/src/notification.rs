@@ -31,10 +31,12 @@ pub enum Notice {
     Refunded,
     /// Not paid in time.
     Expired,
+    /// Paid after it had expired, and taken up again.
+    Reopened,
 }
 
 /// Every notice; the position is its number in the store, so new ones go to the end.
-pub const ALL: [Notice; 11] = [
+pub const ALL: [Notice; 12] = [
     Notice::Received,
     Notice::PaymentConfirmed,
     Notice::PaymentRefused,
@@ -46,9 +48,10 @@ pub const ALL: [Notice; 11] = [
     Notice::Rejected,
     Notice::Refunded,
     Notice::Expired,
+    Notice::Reopened,
 ];
 
-/// How many occurrences of one notice an order can have (a payment refused once per attempt).
+/// The distance between two occurrences of one notice: a payment refused once per attempt, each refund.
 const STRIDE: i64 = 16;
 
 impl Notice {
@@ -67,6 +70,7 @@ impl Notice {
             Notice::Rejected => "rejected",
             Notice::Refunded => "refunded",
             Notice::Expired => "expired",
+            Notice::Reopened => "reopened",
         }
     }
 
@@ -75,6 +79,12 @@ impl Notice {
     pub fn number(self, occurrence: i64) -> i64 {
         let kind = ALL.iter().position(|notice| *notice == self).unwrap_or(0);
         occurrence.max(0) * STRIDE + kind as i64
+    }
+
+    /// Which occurrence a number stands for.
+    #[must_use]
+    pub fn occurrence(number: i64) -> i64 {
+        number.div_euclid(STRIDE)
     }
 
     /// The notice of a number.
@@ -113,6 +123,7 @@ mod tests {
                 let number = notice.number(occurrence);
                 assert!(seen.insert(number));
                 assert_eq!(Notice::from_number(number), Some(notice));
+                assert_eq!(Notice::occurrence(number), occurrence);
             }
         }
         assert_eq!(Notice::from_number(15), None);

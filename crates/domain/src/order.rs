@@ -40,7 +40,8 @@ use OrderStatus::{
 pub const ALL: [OrderStatus; 10] =
     [Checkout, PaymentPending, Received, InPreparation, Ready, OutForDelivery, Completed, Rejected, Cancelled, Expired];
 
-/// Every legal transition. Whatever is not here is refused.
+/// Every legal transition. Whatever is not here is refused. An expired order whose money comes late is reopened: its goods
+/// are reserved again and it waits for its kitchen as if it had been paid in time.
 pub const TRANSITIONS: &[(OrderStatus, OrderStatus)] = &[
     (Checkout, PaymentPending),
     (Checkout, Rejected),
@@ -58,6 +59,7 @@ pub const TRANSITIONS: &[(OrderStatus, OrderStatus)] = &[
     (Ready, Completed),
     (Ready, Cancelled),
     (OutForDelivery, Completed),
+    (Expired, PaymentPending),
 ];
 
 impl OrderStatus {
@@ -84,10 +86,10 @@ impl OrderStatus {
         ALL.into_iter().find(|status| status.as_str() == name)
     }
 
-    /// Whether nothing follows.
+    /// Whether the order is over. Only money that comes late can take an expired one up again.
     #[must_use]
     pub fn is_final(self) -> bool {
-        !TRANSITIONS.iter().any(|(from, _)| *from == self)
+        matches!(self, Completed | Rejected | Cancelled | Expired)
     }
 
     /// Whether that status may follow this one.
@@ -227,6 +229,8 @@ mod tests {
         check(Ready, Cancelled, true);
         check(Completed, Cancelled, false);
         check(Expired, Received, false);
+        check(Expired, PaymentPending, true);
+        check(Cancelled, PaymentPending, false);
         check(Received, Received, false);
     }
 

@@ -1,7 +1,9 @@
-//! What a receipt says, before it becomes a document. It names no person: erasing a customer need not touch it.
+//! What receipts and credit notes say, before they become documents. They name no person: erasing a customer need not
+//! touch them.
 
 use crate::basket::Line;
 use crate::money::{Currency, Locale};
+use crate::refund::RefundReason;
 
 /// Who sells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,35 @@ pub struct Receipt {
     pub currency: Currency,
     /// How it was paid.
     pub method: Method,
+    /// The language.
+    pub locale: Locale,
+}
+
+/// Everything that is printed of a refund. The same model always makes the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreditNote {
+    /// Gapless.
+    pub number: i64,
+    /// The number of the receipt that it corrects; `None` if the money went back before a receipt was issued.
+    pub receipt: Option<i64>,
+    /// The order's number.
+    pub order_number: i64,
+    /// The refund's id.
+    pub refund_id: String,
+    /// Who sells.
+    pub merchant: Merchant,
+    /// When it was issued, in the merchant's time zone, as it is printed.
+    pub issued_at: String,
+    /// Why.
+    pub reason: RefundReason,
+    /// The lines with the quantities that go back; empty if the refund is of an amount only.
+    pub lines: Vec<Line>,
+    /// What goes back.
+    pub amount: i64,
+    /// Of all amounts.
+    pub currency: Currency,
+    /// How it was paid, and goes back; `None` for money of a try that the order does not count with.
+    pub method: Option<Method>,
     /// The language.
     pub locale: Locale,
 }

@@ -74,6 +74,24 @@ pub struct Move {
 
 /// Sets units apart.
 pub const RESERVE: Move = Move { available: -1, reserved: 1, sold: 0 };
+/// Puts sold units back on the shelf.
+pub const RESTOCK: Move = Move { available: 1, reserved: 0, sold: -1 };
+
+/// What is left of `needs` once units of it went back to the shelf, and what really goes back: never more than is held.
+#[must_use]
+pub fn take_out(needs: &Needs, back: &Needs) -> (Needs, Needs) {
+    let (mut left, mut moved) = (needs.clone(), Needs::new());
+    for (sku, quantity) in back {
+        let Some(held) = left.get_mut(sku) else { continue };
+        let units = (*quantity).clamp(0, *held);
+        *held -= units;
+        if units > 0 {
+            moved.insert(sku.clone(), units);
+        }
+    }
+    left.retain(|_, units| *units > 0);
+    (left, moved)
+}
 
 /// How to sell what a reservation in this state holds; `None` if it is sold already. What was given back is taken from the
 /// shelf again, if it is still there.
@@ -123,6 +141,15 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_taken_out_than_is_held() {
+        let needs = needs([("a", 2), ("b", 1)].into_iter());
+        let back = super::needs([("a", 1), ("b", 3), ("c", 1)].into_iter());
+        let (left, moved) = take_out(&needs, &back);
+        assert_eq!(left.into_iter().collect::<Vec<_>>(), [("a".to_owned(), 1)]);
+        assert_eq!(moved.into_iter().collect::<Vec<_>>(), [("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    }
+
+    #[test]
     fn moves_keep_the_sum_and_happen_once() {
         #[track_caller]
         fn check(moved: Option<Move>, expected: Option<(i64, i64, i64)>) {
@@ -130,6 +157,7 @@ mod tests {
             assert!(moved.is_none_or(|m| m.available + m.reserved + m.sold == 0));
         }
         check(Some(RESERVE), Some((-1, 1, 0)));
+        check(Some(RESTOCK), Some((1, 0, -1)));
         check(commit(Held), Some((0, -1, 1)));
         check(commit(Released), Some((-1, 0, 1)));
         check(commit(Committed), None);

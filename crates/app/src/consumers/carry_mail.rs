@@ -7,8 +7,8 @@ use store::{Batch, Value};
 
 use super::{pause_ms, read};
 use crate::mail::{Due, MAIL_QUEUE, compose, outgoing};
+use crate::records::Order;
 use crate::records::mail::MAILS;
-use crate::records::{Order, Payment};
 use crate::{App, Consumer, Delivery, FunctionError};
 
 /// After how long a mail is marked as failed and its message parked: a person puts it back once the carrier works.
@@ -33,8 +33,7 @@ impl Consumer for CarryMail {
         let key = (due.order, due.event);
         let row = app.store.get(&MAILS, &key.into()).await?;
         let order = Order::load(&*app.store, due.order).await?;
-        let payment = Payment::load(&*app.store, due.order).await?;
-        let (Some(row), Some(order), Some(payment)) = (row, order, payment) else {
+        let (Some(row), Some(order)) = (row, order) else {
             return Ok(Batch::new());
         };
         let (Some(mailer), Some(notice)) = (&app.mailer, Notice::from_number(due.event)) else {
@@ -44,7 +43,9 @@ impl Consumer for CarryMail {
             return Ok(Batch::new());
         }
         let to = row.text("recipient").unwrap_or_default();
-        let texts = compose(app, &order, &payment, notice)?;
+        let Some(texts) = compose(app, &order, due.event).await? else {
+            return Ok(Batch::new());
+        };
         let mut batch = Batch::new();
         let mut set = |status: &str| {
             batch.update(&MAILS, key, vec![("status", Value::from(status))], None);

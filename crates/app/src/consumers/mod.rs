@@ -1,7 +1,6 @@
 //! The consumers of the queues, one file each.
 
 mod carry_mail;
-mod late_payments;
 mod simulator_courier;
 mod simulator_timers;
 mod simulator_webhooks;
@@ -32,7 +31,6 @@ pub(crate) fn all(app: &App) -> Vec<Arc<dyn Consumer>> {
         Arc::new(simulator_timers::SimulatorTimers(app.clone())),
         Arc::new(simulator_courier::SimulatorCourier(app.clone())),
         Arc::new(carry_mail::CarryMail(app.clone())),
-        Arc::new(late_payments::LatePayments(app.clone())),
         Arc::new(tickers::Tickers(app.clone())),
     ]
 }

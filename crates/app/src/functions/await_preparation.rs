@@ -22,7 +22,7 @@ impl Function for AwaitPreparation {
         let order = load_order(app, &call).await?;
         refuse_cancelled(&order)?;
         let token = task_token(&call)?;
-        app.receipt_numbers.done(order.id);
+        app.receipt_numbers.forget((order.id, 0));
         let mut batch = Batch::new();
         let update = order.update(call.now_ms);
         match order.status {

@@ -14,14 +14,20 @@ mod commit_stock;
 mod complete_order;
 mod dispatch_delivery;
 mod flag_order;
+mod flag_refund;
 mod generate_receipt;
+mod give_back;
+mod issue_credit_note;
 mod refuse_payment;
 mod release_stock;
+mod reopen_order;
 mod request_payment;
+mod request_refund;
 mod reserve_stock;
 mod reverse_payment;
 mod send_notification;
 mod settle_later;
+mod tell_refund;
 mod validate_order;
 
 use std::sync::Arc;
@@ -32,9 +38,11 @@ use serde_json::Value;
 use store::{Batch, ReadError};
 
 use crate::cancel::CANCELLED;
+use crate::error::StoreError;
 use crate::provider::ProviderError;
 use crate::records::order::{self, ORDERS};
-use crate::records::{Order, Payment};
+use crate::records::{Order, Payment, refund};
+use crate::refunds::Around;
 use crate::{Answer, App, Call, Function, FunctionError};
 
 pub(crate) fn all(app: &App) -> Vec<Arc<dyn Function>> {
@@ -58,6 +66,12 @@ pub(crate) fn all(app: &App) -> Vec<Arc<dyn Function>> {
         Arc::new(release_stock::ReleaseStock(app.clone())),
         Arc::new(close_order::CloseOrder(app.clone())),
         Arc::new(flag_order::FlagOrder(app.clone())),
+        Arc::new(request_refund::RequestRefund(app.clone())),
+        Arc::new(flag_refund::FlagRefund(app.clone())),
+        Arc::new(issue_credit_note::IssueCreditNote(app.clone())),
+        Arc::new(tell_refund::TellRefund(app.clone())),
+        Arc::new(give_back::GiveBack(app.clone())),
+        Arc::new(reopen_order::ReopenOrder(app.clone())),
     ];
     all.extend(bench::all(app));
     all
@@ -80,6 +94,15 @@ async fn load_order(app: &App, call: &Call) -> Result<Order, FunctionError> {
 async fn load_payment(app: &App, order: &Order) -> Result<Payment, FunctionError> {
     let payment = Payment::load(&*app.store, order.id).await?;
     payment.ok_or_else(|| FunctionError::new("PaymentNotFound", "the payment is not in the store"))
+}
+
+/// The refund that a call is about, with its order and payment.
+async fn load_refund(app: &App, call: &Call) -> Result<Around, FunctionError> {
+    let id = call.input.get("refundId").and_then(Value::as_str).and_then(refund::private_id);
+    let (order, number) =
+        id.ok_or_else(|| FunctionError::new("InvalidInput", "`refundId` is missing or no `rfd_...`"))?;
+    let around = Around::load(app, order, number).await?;
+    around.ok_or_else(|| FunctionError::new("RefundNotFound", "the refund is not in the store"))
 }
 
 /// What becomes of a payment that brought no money, by the outcome of its order.
@@ -125,6 +148,16 @@ impl From<ReadError> for FunctionError {
     fn from(error: ReadError) -> FunctionError {
         tracing::error!(error = &error as &dyn std::error::Error, "a function could not read");
         FunctionError::new("StoreUnavailable", error.to_string())
+    }
+}
+
+impl From<StoreError> for FunctionError {
+    fn from(error: StoreError) -> FunctionError {
+        let name = match &error {
+            StoreError::Internal(_) => "Internal",
+            StoreError::Unavailable(_) | StoreError::Busy => "StoreUnavailable",
+        };
+        FunctionError::new(name, error.to_string())
     }
 }
 

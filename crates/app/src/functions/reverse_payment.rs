@@ -1,13 +1,14 @@
 //! Undoes a payment: void before capture, refund after, nothing if it never happened.
 
 use async_trait::async_trait;
-use domain::notification::Notice;
 use domain::order::OrderStatus;
-use serde_json::json;
+use domain::refund::RefundReason;
+use serde_json::{Value, json};
 use store::Batch;
 
 use super::{changed, load_order, load_payment, unpaid};
-use crate::{Answer, App, Call, Function, FunctionError, mail};
+use crate::undo::Undoing;
+use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
 pub(super) struct ReversePayment(pub(super) App);
@@ -27,12 +28,25 @@ impl Function for ReversePayment {
         let order = load_order(app, &call).await?;
         let payment = load_payment(app, &order).await?;
         // Before its stock is reserved nothing was asked of the provider.
-        let asked = order.status != OrderStatus::Checkout;
+        let undoing = Undoing {
+            unpaid: unpaid(&call),
+            asked: order.status != OrderStatus::Checkout,
+            reason: why(&call),
+            note: order.cancel_reason().map(str::to_owned),
+        };
         let mut batch = Batch::new();
-        let refunded = app.undo_payment(&payment, unpaid(&call), asked, &mut batch).await?;
-        if refunded {
-            mail::write(app, &mut batch, &order, Notice::Refunded, 0, call.now_ms).await?;
-        }
+        let refunded = app.undo_payment(&order, &payment, undoing, call.now_ms, &mut batch).await?;
         changed(json!({ "refunded": refunded }), batch)
+    }
+}
+
+/// Why money goes back, by how the order ends.
+fn why(call: &Call) -> RefundReason {
+    let field = |name: &str| call.input.pointer(name).and_then(Value::as_str);
+    match (field("/outcome"), field("/error/Error")) {
+        (Some("CANCELLED"), _) => RefundReason::OrderCancelled,
+        (Some("EXPIRED"), _) => RefundReason::LatePayment,
+        (_, Some("OutOfStock")) => RefundReason::OutOfStock,
+        _ => RefundReason::OrderRejected,
     }
 }

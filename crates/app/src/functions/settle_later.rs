@@ -1,4 +1,4 @@
-//! Leaves the money of an order that could not be given back to the queue that has more patience, so that its stock and the
+//! Leaves the money of an order that could not be given back to a flow that has more patience, so that its stock and the
 //! order itself wait for no provider. A person is asked to look.
 
 use async_trait::async_trait;
@@ -7,7 +7,7 @@ use serde_json::json;
 use store::Batch;
 
 use super::{changed, load_order, load_payment, reason, unpaid};
-use crate::settle::LatePayment;
+use crate::undo::start_void;
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -34,16 +34,13 @@ impl Function for SettleLater {
                 let ask_at = app.ask_again(&payment, true, call.now_ms).unwrap_or(i64::MAX);
                 payment.update().status(unpaid(&call))?.watched(ask_at).write(&mut batch);
             }
-            // The amount is there: the queue undoes it together with its record.
+            // The amount is there: the flow undoes it together with its record.
             PaymentStatus::Authorized
             | PaymentStatus::Confirmed
             | PaymentStatus::PartiallyRefunded
             | PaymentStatus::Disputed => {}
         }
-        let mut late = LatePayment::of(&payment, payment.attempts, payment.intent().map(str::to_owned));
-        late.since = call.now_ms;
-        late.flagged = true;
-        batch.send(late.message());
+        start_void(&mut batch, order.id, payment.attempts, payment.intent());
         let reason = reason(&call, "the money could not be given back yet; it is tried again");
         order.update(call.now_ms).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
         changed(json!({}), batch)

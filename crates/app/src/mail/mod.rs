@@ -17,8 +17,9 @@ use store::message::Message;
 use store::{Batch, BoxError, ReadError};
 
 use crate::App;
+use crate::records::Order;
 use crate::records::mail::{MAILS, new_row, public_id};
-use crate::records::{Order, Payment};
+use crate::records::refund::Refund;
 
 /// Mails to carry; the body is a [`Due`].
 pub(crate) const MAIL_QUEUE: &str = "mail";
@@ -104,8 +105,16 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// The texts of a mail.
-pub(crate) fn compose(app: &App, order: &Order, payment: &Payment, notice: Notice) -> Result<Texts, ReadError> {
+/// The texts of the mail of an event; `None` if what it is about is gone.
+pub(crate) async fn compose(app: &App, order: &Order, event: i64) -> Result<Option<Texts>, ReadError> {
+    let Some(notice) = Notice::from_number(event) else { return Ok(None) };
+    let refunded = match notice {
+        Notice::Refunded => match Refund::load(&*app.store, order.id, Notice::occurrence(event)).await? {
+            Some(refund) => refund.amount,
+            None => return Ok(None),
+        },
+        _ => 0,
+    };
     let body = order.body()?;
     let customer = order.customer()?;
     let id = order.public_id();
@@ -119,13 +128,13 @@ pub(crate) fn compose(app: &App, order: &Order, payment: &Payment, notice: Notic
         service_fee: body.service_fee,
         tip: body.tip,
         total: order.total(),
-        refunded: payment.refunded,
+        refunded,
         currency: order.currency(),
         link: (!app.settings.public_url.is_empty())
             .then(|| format!("{}/orders/{id}?t={token}", app.settings.public_url)),
         reason: order.cancel_reason(),
     };
-    Ok(texts::compose(notice, locale(customer.as_ref()), &facts))
+    Ok(Some(texts::compose(notice, locale(customer.as_ref()), &facts)))
 }
 
 /// The language of a customer.

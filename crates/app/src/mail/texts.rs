@@ -19,6 +19,7 @@ pub(super) struct Facts<'a> {
     pub(super) service_fee: i64,
     pub(super) tip: i64,
     pub(super) total: i64,
+    /// What this refund gave back.
     pub(super) refunded: i64,
     pub(super) currency: Currency,
     pub(super) link: Option<String>,
@@ -71,17 +72,26 @@ fn words(notice: Notice, locale: Locale) -> (&'static str, &'static str) {
         }
         (Notice::Refunded, English) => (
             "Refund for order #",
-            "We have given back $ for your order #. It can take some days until your bank shows it.",
+            "We have given back $ of your order #. The credit note is on the order's page. It can take some days until your bank shows it.",
         ),
-        (Notice::Refunded, Portuguese) => {
-            ("Reembolso do pedido #", "Devolvemos $ do pedido #. Pode levar alguns dias até o banco mostrar.")
-        }
+        (Notice::Refunded, Portuguese) => (
+            "Reembolso do pedido #",
+            "Devolvemos $ do pedido #. A nota de crédito está na página do pedido. Pode levar alguns dias até o banco mostrar.",
+        ),
         (Notice::Expired, English) => {
             ("Order # expired", "Your order # was not paid in time and has expired. Nothing was charged.")
         }
         (Notice::Expired, Portuguese) => {
             ("Pedido # expirou", "Seu pedido # não foi pago a tempo e expirou. Nada foi cobrado.")
         }
+        (Notice::Reopened, English) => (
+            "Order # goes on",
+            "Your payment of $ came after order # had expired. Everything is still there, so we go on with it.",
+        ),
+        (Notice::Reopened, Portuguese) => (
+            "Pedido # segue em frente",
+            "Seu pagamento de $ chegou depois que o pedido # expirou. Ainda temos tudo, então seguimos com ele.",
+        ),
     }
 }
 

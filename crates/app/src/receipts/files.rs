@@ -1,4 +1,4 @@
-//! Where the documents lie: `<2 characters>/<2 characters>/rct_....pdf`.
+//! Where the documents lie: `<2 characters>/<2 characters>/rct_....pdf`, and `crn_....pdf` for credit notes.
 
 use std::sync::Arc;
 
@@ -6,8 +6,6 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::mpsc;
-
-use crate::records::receipt;
 
 /// How many documents may wait to be written.
 const WAITING: usize = 1_024;
@@ -27,7 +25,7 @@ impl Files {
         tokio::spawn(async move {
             while let Some((path, bytes)) = receiver.recv().await {
                 if let Err(error) = target.put(&path, bytes.into()).await {
-                    tracing::warn!(%path, %error, "a receipt could not be stored; it is made again when asked for");
+                    tracing::warn!(%path, %error, "a document could not be stored; it is made again when asked for");
                 }
             }
         });
@@ -35,22 +33,21 @@ impl Files {
     }
 
     /// Stores a document soon.
-    pub(crate) fn put(&self, order_id: i64, bytes: Bytes) {
-        if self.writer.try_send((path(order_id), bytes)).is_err() {
-            tracing::debug!(order_id, "too many receipts wait to be stored; this one is made when asked for");
+    pub(crate) fn put(&self, id: &str, bytes: Bytes) {
+        if self.writer.try_send((path(id), bytes)).is_err() {
+            tracing::debug!(id, "too many documents wait to be stored; this one is made when asked for");
         }
     }
 
     /// The stored document, if there is one.
-    pub(crate) async fn get(&self, order_id: i64) -> Option<Bytes> {
-        let found = self.objects.get(&path(order_id)).await.ok()?;
+    pub(crate) async fn get(&self, id: &str) -> Option<Bytes> {
+        let found = self.objects.get(&path(id)).await.ok()?;
         found.bytes().await.ok()
     }
 }
 
 /// Spread by the last characters of the id, which differ the most.
-fn path(order_id: i64) -> Path {
-    let id = receipt::public_id(order_id);
+fn path(id: &str) -> Path {
     let end: String = id.chars().rev().take(4).collect();
     let (first, second) = end.split_at_checked(2).unwrap_or(("00", "00"));
     Path::from(format!("{first}/{second}/{id}.pdf"))

@@ -1,5 +1,7 @@
-//! Receipts: numbers, documents and links.
+//! Receipts and credit notes: numbers, documents and links.
 
+mod credit_note_pdf;
+mod credit_notes;
 mod files;
 mod metrics;
 mod numbers;
@@ -24,7 +26,7 @@ use crate::records::{Order, Payment};
 use crate::views::ReceiptLink;
 use crate::{App, FindError, Instant, Kind, Problem, mail, signature};
 
-/// A receipt's document.
+/// The document of a receipt or a credit note.
 #[derive(Debug, Clone)]
 pub struct ReceiptFile {
     /// Gapless.
@@ -45,7 +47,7 @@ pub enum DownloadError {
     #[error("the link has expired; ask the order for a new one")]
     Expired,
     /// The document is gone, and what would be made now is not what was issued.
-    #[error("the document of receipt `{0}` is lost and cannot be made again as it was; ask the shop")]
+    #[error("the document `{0}` is lost and cannot be made again as it was; ask the shop")]
     Lost(i64),
     /// There is none, or the store failed.
     #[error(transparent)]
@@ -86,16 +88,27 @@ impl App {
         let not_found = || FindError::not_found("receipt of order", order_id);
         let id = order::private_id(order_id).ok_or_else(not_found)?;
         let record = ReceiptRecord::of_order(&*self.store, id).await?.ok_or_else(not_found)?;
-        let expires_at = self.now() + self.settings.receipt_link_ms;
-        let receipt_id = receipt::public_id(id);
-        let expires = expires_at / 1000;
-        let signature = self.link_signature(&receipt_id, expires);
-        Ok(ReceiptLink {
-            number: record.number,
-            url: format!("/v1/receipts/{receipt_id}.pdf?expires={expires}&signature={signature}"),
-            expires_at: Instant(expires * 1000),
-            sha256: record.sha256,
-        })
+        let (url, expires_at) = self.link("/v1/receipts", &receipt::public_id(id));
+        Ok(ReceiptLink { number: record.number, url, expires_at, sha256: record.sha256 })
+    }
+
+    /// A link to a document that works for a while: path and query, and until when.
+    fn link(&self, folder: &str, id: &str) -> (String, Instant) {
+        let expires = (self.now() + self.settings.receipt_link_ms) / 1000;
+        let signature = self.link_signature(id, expires);
+        (format!("{folder}/{id}.pdf?expires={expires}&signature={signature}"), Instant(expires * 1000))
+    }
+
+    /// Whether a link is ours and still good.
+    fn check_link(&self, id: &str, expires: i64, signature: &str) -> Result<(), DownloadError> {
+        let good = self.link_signature(id, expires);
+        if !signature::same(good.as_bytes(), signature.as_bytes()) {
+            return Err(DownloadError::Forged);
+        }
+        if expires.saturating_mul(1000) < self.now() {
+            return Err(DownloadError::Expired);
+        }
+        Ok(())
     }
 
     /// The document behind a link: `receipt_id` without `.pdf`, `expires` (seconds since the epoch) and `signature` from its
@@ -109,36 +122,48 @@ impl App {
         expires: i64,
         signature: &str,
     ) -> Result<ReceiptFile, DownloadError> {
-        let good = self.link_signature(receipt_id, expires);
-        if !signature::same(good.as_bytes(), signature.as_bytes()) {
-            return Err(DownloadError::Forged);
-        }
-        if expires.saturating_mul(1000) < self.now() {
-            return Err(DownloadError::Expired);
-        }
+        self.check_link(receipt_id, expires, signature)?;
         let not_found = || FindError::not_found("receipt", receipt_id);
         let id = receipt::private_id(receipt_id).ok_or_else(not_found)?;
         let record = ReceiptRecord::of_order(&*self.store, id).await.map_err(FindError::from)?;
         let record = record.ok_or_else(not_found)?;
-        if let Some(bytes) = self.files.get(id).await
-            && signature::hex(&Sha256::digest(&bytes)) == record.sha256
-        {
-            return Ok(ReceiptFile { number: record.number, sha256: record.sha256, bytes });
+        if let Some(file) = self.stored(receipt_id, record.number, &record.sha256).await {
+            return Ok(file);
         }
         // The file is missing or not what was issued: the record makes the same bytes again.
         let document = self.document(id, &record).await.map_err(FindError::from)?;
-        let Some(document) = document.filter(|document| document.sha256 == record.sha256) else {
-            self.flag_lost(id, record.number).await;
-            return Err(DownloadError::Lost(record.number));
+        self.restored(receipt_id, id, record.number, &record.sha256, document).await
+    }
+
+    /// The stored document, if it is what was issued.
+    async fn stored(&self, document_id: &str, number: i64, sha256: &str) -> Option<ReceiptFile> {
+        let bytes = self.files.get(document_id).await?;
+        let same = signature::hex(&Sha256::digest(&bytes)) == sha256;
+        same.then(|| ReceiptFile { number, sha256: sha256.to_owned(), bytes })
+    }
+
+    /// The document that was made again, if it is what was issued.
+    async fn restored(
+        &self,
+        document_id: &str,
+        order_id: i64,
+        number: i64,
+        sha256: &str,
+        document: Option<Document>,
+    ) -> Result<ReceiptFile, DownloadError> {
+        let Some(document) = document.filter(|document| document.sha256 == sha256) else {
+            self.flag_lost(order_id, document_id, number).await;
+            return Err(DownloadError::Lost(number));
         };
-        self.files.put(id, document.bytes.clone());
-        Ok(ReceiptFile { number: record.number, sha256: document.sha256, bytes: document.bytes })
+        self.files.put(document_id, document.bytes.clone());
+        Ok(ReceiptFile { number, sha256: document.sha256, bytes: document.bytes })
     }
 
     /// Puts the order of a lost document before a person; if that cannot be written now, the next download tries again.
-    async fn flag_lost(&self, id: i64, number: i64) {
-        let reason = format!("the document of receipt {number} is lost and cannot be made again as it was");
-        tracing::error!(receipt = number, "a receipt's document is lost");
+    async fn flag_lost(&self, id: i64, document_id: &str, number: i64) {
+        let what = if document_id.starts_with("crn_") { "credit note" } else { "receipt" };
+        let reason = format!("the document of {what} {number} is lost and cannot be made again as it was");
+        tracing::error!(what, number, "a document is lost");
         if let Ok(Some(order)) = Order::load(&*self.store, id).await
             && order.attention().is_none()
         {
@@ -169,6 +194,12 @@ impl App {
         Ok(Some(print(&order, &payment, record, &issuer)?))
     }
 
+    /// How far the merchant's time is ahead of UTC at an instant.
+    fn utc_offset_s(&self, now: i64) -> i64 {
+        let instant = Timestamp::from_millisecond(now).unwrap_or_default();
+        self.zone.to_offset(instant).seconds().into()
+    }
+
     /// Issues the receipt of an order under that number: its record and its document.
     pub(crate) fn issue(
         &self,
@@ -177,12 +208,11 @@ impl App {
         number: i64,
         now: i64,
     ) -> Result<(ReceiptRecord, Bytes), ReadError> {
-        let instant = Timestamp::from_millisecond(now).unwrap_or_default();
         let mut record = ReceiptRecord {
             number,
             order_id: order.id,
             issued_at: now,
-            utc_offset_s: self.zone.to_offset(instant).seconds().into(),
+            utc_offset_s: self.utc_offset_s(now),
             issuer_id: self.issuer.id,
             locale: mail::locale(order.customer()?.as_ref()),
             total: payment.captured,
@@ -197,13 +227,12 @@ impl App {
 /// Makes the document of a receipt: the same records, the same bytes.
 fn print(order: &Order, payment: &Payment, record: &ReceiptRecord, issuer: &Issuer) -> Result<Document, ReadError> {
     let body = order.body()?;
-    let card = payment.text("card").and_then(|card| card.split_once(' '));
     let receipt = Receipt {
         number: record.number,
         order_number: order.number(),
         order_id: order.public_id(),
         merchant: issuer.merchant.clone(),
-        issued_at: local_time(record),
+        issued_at: local_time(record.issued_at, record.utc_offset_s, record.locale),
         lines: body.lines,
         subtotal: body.subtotal,
         delivery_fee: body.delivery_fee,
@@ -211,23 +240,29 @@ fn print(order: &Order, payment: &Payment, record: &ReceiptRecord, issuer: &Issu
         tip: body.tip,
         total: order.total(),
         currency: order.currency(),
-        method: match (payment.method(), card) {
-            ("pix", _) => Method::Pix,
-            (_, Some((brand, last4))) => Method::Card { brand: brand.to_owned(), last4: last4.to_owned() },
-            _ => Method::Card { brand: String::new(), last4: String::new() },
-        },
+        method: method(payment),
         locale: record.locale,
     };
     let bytes = pdf::render(&receipt);
     Ok(Document { sha256: signature::hex(&Sha256::digest(&bytes)), bytes: bytes.into() })
 }
 
-/// When a receipt was issued in the merchant's time then, as people write it.
-fn local_time(record: &ReceiptRecord) -> String {
-    let instant = Timestamp::from_millisecond(record.issued_at).unwrap_or_default();
-    let offset = i32::try_from(record.utc_offset_s).ok().and_then(|seconds| Offset::from_seconds(seconds).ok());
+/// How an order was paid, as documents say it.
+fn method(payment: &Payment) -> Method {
+    let card = payment.text("card").and_then(|card| card.split_once(' '));
+    match (payment.method(), card) {
+        ("pix", _) => Method::Pix,
+        (_, Some((brand, last4))) => Method::Card { brand: brand.to_owned(), last4: last4.to_owned() },
+        _ => Method::Card { brand: String::new(), last4: String::new() },
+    }
+}
+
+/// When a document was issued in the merchant's time then, as people write it.
+fn local_time(issued_at: i64, utc_offset_s: i64, locale: Locale) -> String {
+    let instant = Timestamp::from_millisecond(issued_at).unwrap_or_default();
+    let offset = i32::try_from(utc_offset_s).ok().and_then(|seconds| Offset::from_seconds(seconds).ok());
     let local = instant.to_zoned(offset.unwrap_or(Offset::UTC).to_time_zone());
-    let format = match record.locale {
+    let format = match locale {
         Locale::Portuguese => "%d/%m/%Y %H:%M",
         Locale::English => "%Y-%m-%d %H:%M",
     };

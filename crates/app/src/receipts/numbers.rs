@@ -1,26 +1,24 @@
-//! Gapless receipt numbers without a hot row.
+//! Gapless numbers of documents (receipts, credit notes) without a hot row.
 //!
 //! Why not a counter row: every order would change it, and with hundreds in flight nearly all their commits would conflict.
-//! Why not `Op::Add` on one: it does not tell which number it made. Here a number is held for an order in memory and
-//! becomes the key of the receipt's row in the commit of its step.
+//! Why not `Op::Add` on one: it does not tell which number it made. Here a number is held for its document in memory and
+//! becomes the key of the document's row in the commit of its step.
 //!
-//! Invariant: two receipts never share a number, because the number is the key and its insert demands that it is absent.
+//! Invariant: two documents never share a number, because the number is the key and its insert demands that it is absent.
 //!
-//! Invariant: no number is lost. A number whose commit did not happen stays with its order, whose step runs again with it.
+//! Invariant: no number is lost. A number whose commit did not happen stays with its holder, whose step runs again with it.
 //! A crash forgets who held what, but nothing else: on opening, every number below the highest that has no row is free, and
-//! the lowest free number goes out first, to the steps that run again or to the next order. The holes that a crash leaves
-//! are therefore filled before any new number is used. An order that never comes back for its number (its flow was ended by
+//! the lowest free number goes out first, to the steps that run again or to the next document. The holes that a crash leaves
+//! are therefore filled before any new number is used. A holder that never comes back for its number (its flow was ended by
 //! hand between call and commit) loses it after [`HOLD_MS`]; if it comes back all the same, the insert decides.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use store::{Query, ReadError, Store};
+use store::{Query, ReadError, Store, Table};
 
-use crate::records::receipt::RECEIPTS;
-
-/// How many of the newest receipts are looked through for holes before the first order: as many as are in flight at most.
+/// How many of the newest documents are looked through for holes before the first is issued: as many as are in flight at most.
 const LOOK_BACK: usize = 4_000;
 /// How many more are looked through beside the first orders, for a step that was tried for minutes before the crash.
 const LOOK_FURTHER: usize = 200_000;
@@ -29,8 +27,12 @@ const HOLD_MS: i64 = 10 * 60_000;
 /// How many held numbers are looked at each time one is taken.
 const SWEEP: usize = 4;
 
-/// Hands out receipt numbers.
+/// What a number is held for: an order and the refund of it, 0 for the order itself.
+pub(crate) type Holder = (i64, i64);
+
+/// Hands out the numbers of one table, whose key is the number.
 pub(crate) struct Numbers {
+    table: &'static Table,
     store: Arc<dyn Store>,
     state: Arc<Mutex<State>>,
 }
@@ -39,59 +41,54 @@ pub(crate) struct Numbers {
 struct State {
     next: i64,
     free: BTreeSet<i64>,
-    /// Order -> its number and since when.
-    held: HashMap<i64, (i64, i64)>,
-    /// Orders in the order of their holds, for the sweep.
-    queue: std::collections::VecDeque<i64>,
+    /// Holder -> its number and since when.
+    held: HashMap<Holder, (i64, i64)>,
+    /// Holders in the order of their holds, for the sweep.
+    queue: std::collections::VecDeque<Holder>,
 }
 
 impl Numbers {
     /// Finds the highest number and the holes below it. Needs a Tokio runtime for the look further back.
-    pub(crate) async fn open(store: Arc<dyn Store>) -> Result<Numbers, ReadError> {
-        let mut look = Look::default();
+    pub(crate) async fn open(store: Arc<dyn Store>, table: &'static Table) -> Result<Numbers, ReadError> {
+        let mut look = Look::new(table);
         look.back(&*store, LOOK_BACK).await?;
         let state = State { next: look.highest + 1, free: std::mem::take(&mut look.holes), ..State::default() };
-        let numbers = Numbers { state: Arc::new(Mutex::new(state)), store: store.clone() };
+        let numbers = Numbers { table, state: Arc::new(Mutex::new(state)), store: store.clone() };
         if !look.ended {
             let state = numbers.state.clone();
             tokio::spawn(async move {
                 match look.back(&*store, LOOK_FURTHER).await {
                     Ok(()) => state.lock().free.append(&mut look.holes),
-                    Err(error) => tracing::warn!(%error, "old receipt numbers could not be looked through"),
+                    Err(error) => tracing::warn!(%error, "old numbers could not be looked through"),
                 }
             });
         }
         Ok(numbers)
     }
 
-    /// The number of an order: the one it holds, else the lowest that is free.
-    pub(crate) async fn take(&self, order_id: i64, now: i64) -> Result<i64, ReadError> {
+    /// The number of a holder: the one it holds, else the lowest that is free.
+    pub(crate) async fn take(&self, holder: Holder, now: i64) -> Result<i64, ReadError> {
         let (number, stale) = {
             let mut state = self.state.lock();
             let stale = state.sweep(now);
-            (state.take(order_id, now), stale)
+            (state.take(holder, now), stale)
         };
-        for (order, number) in stale {
-            let used = self.store.get(&RECEIPTS, &number.into()).await?.is_some();
-            self.state.lock().settle(order, number, used);
+        for (holder, number) in stale {
+            let used = self.store.get(self.table, &number.into()).await?.is_some();
+            self.state.lock().settle(holder, number, used);
         }
         Ok(number)
     }
 
-    /// The order's receipt is committed: its number need not be held any more.
-    pub(crate) fn done(&self, order_id: i64) {
-        self.state.lock().held.remove(&order_id);
-    }
-
-    /// The number turned out to be another order's: forget it.
-    pub(crate) fn refuse(&self, order_id: i64) {
-        self.state.lock().held.remove(&order_id);
+    /// The document is committed, or its number turned out to be another's: it need not be held any more.
+    pub(crate) fn forget(&self, holder: Holder) {
+        self.state.lock().held.remove(&holder);
     }
 }
 
-/// A look through the receipts, newest first.
-#[derive(Default)]
+/// A look through the documents, newest first.
 struct Look {
+    table: &'static Table,
     highest: i64,
     /// The number that would come next on the way down.
     expected: Option<i64>,
@@ -101,10 +98,14 @@ struct Look {
 }
 
 impl Look {
+    fn new(table: &'static Table) -> Look {
+        Look { table, highest: 0, expected: None, holes: BTreeSet::new(), cursor: None, ended: false }
+    }
+
     async fn back(&mut self, store: &dyn Store, rows: usize) -> Result<(), ReadError> {
         let mut seen = 0;
         while seen < rows && !self.ended {
-            let query = Query::table(&RECEIPTS).descending().limit(store::MAX_PAGE);
+            let query = Query::table(self.table).descending().limit(store::MAX_PAGE);
             let page = store.query(query.after(self.cursor.take())).await?;
             seen += store::MAX_PAGE;
             for number in page.rows.iter().filter_map(|row| row.key().int()) {
@@ -126,8 +127,8 @@ impl Look {
 }
 
 impl State {
-    fn take(&mut self, order_id: i64, now: i64) -> i64 {
-        if let Some((number, since)) = self.held.get_mut(&order_id) {
+    fn take(&mut self, holder: Holder, now: i64) -> i64 {
+        if let Some((number, since)) = self.held.get_mut(&holder) {
             *since = now;
             return *number;
         }
@@ -135,19 +136,19 @@ impl State {
             self.next += 1;
             self.next - 1
         });
-        self.held.insert(order_id, (number, now));
-        self.queue.push_back(order_id);
+        self.held.insert(holder, (number, now));
+        self.queue.push_back(holder);
         number
     }
 
     /// A few holds that are old: most were used and can be forgotten.
-    fn sweep(&mut self, now: i64) -> Vec<(i64, i64)> {
+    fn sweep(&mut self, now: i64) -> Vec<(Holder, i64)> {
         let mut stale = Vec::new();
         for _ in 0..SWEEP {
-            let Some(order) = self.queue.front().copied() else { break };
-            match self.held.get(&order) {
+            let Some(holder) = self.queue.front().copied() else { break };
+            match self.held.get(&holder) {
                 Some((_, since)) if now - since < HOLD_MS => break,
-                Some((number, _)) => stale.push((order, *number)),
+                Some((number, _)) => stale.push((holder, *number)),
                 None => {}
             }
             self.queue.pop_front();
@@ -155,9 +156,9 @@ impl State {
         stale
     }
 
-    fn settle(&mut self, order: i64, number: i64, used: bool) {
-        if self.held.get(&order).is_some_and(|(held, _)| *held == number) {
-            self.held.remove(&order);
+    fn settle(&mut self, holder: Holder, number: i64, used: bool) {
+        if self.held.get(&holder).is_some_and(|(held, _)| *held == number) {
+            self.held.remove(&holder);
             if !used {
                 self.free.insert(number);
             }
@@ -171,7 +172,7 @@ mod tests {
     use store::memory::MemoryStore;
 
     use super::*;
-    use crate::records::receipt::ReceiptRecord;
+    use crate::records::receipt::{RECEIPTS, ReceiptRecord};
 
     async fn write(store: &MemoryStore, numbers: &[i64]) {
         for number in numbers {
@@ -205,25 +206,25 @@ mod tests {
         ] {
             let store = Arc::new(MemoryStore::new());
             write(&store, &written).await;
-            let numbers = Numbers::open(store).await.unwrap();
+            let numbers = Numbers::open(store, &RECEIPTS).await.unwrap();
             let mut found = Vec::new();
             for order in 0..4 {
-                found.push(numbers.take(order, 0).await.unwrap());
+                found.push(numbers.take((order, 0), 0).await.unwrap());
             }
             check(&found, &expected);
-            assert_eq!(numbers.take(2, 1).await.unwrap(), expected[2], "the same order, the same number");
+            assert_eq!(numbers.take((2, 0), 1).await.unwrap(), expected[2], "the same order, the same number");
         }
     }
 
     #[tokio::test]
     async fn an_unused_number_is_handed_on_and_a_used_one_is_not() {
         let store = Arc::new(MemoryStore::new());
-        let numbers = Numbers::open(store.clone()).await.unwrap();
-        assert_eq!(numbers.take(1, 0).await.unwrap(), 1);
-        assert_eq!(numbers.take(2, 0).await.unwrap(), 2);
+        let numbers = Numbers::open(store.clone(), &RECEIPTS).await.unwrap();
+        assert_eq!(numbers.take((1, 0), 0).await.unwrap(), 1);
+        assert_eq!(numbers.take((2, 0), 0).await.unwrap(), 2);
         write(&store, &[2]).await;
-        assert_eq!(numbers.take(3, HOLD_MS + 1).await.unwrap(), 3);
-        assert_eq!(numbers.take(4, HOLD_MS + 1).await.unwrap(), 1);
-        assert_eq!(numbers.take(5, HOLD_MS + 1).await.unwrap(), 4);
+        assert_eq!(numbers.take((3, 0), HOLD_MS + 1).await.unwrap(), 3);
+        assert_eq!(numbers.take((4, 0), HOLD_MS + 1).await.unwrap(), 1);
+        assert_eq!(numbers.take((5, 0), HOLD_MS + 1).await.unwrap(), 4);
     }
 }

@@ -1,30 +1,30 @@
-//! The document of a receipt: one narrow page, as long as it needs to be.
+//! The documents of receipts and credit notes: one narrow page, as long as it needs to be.
 //!
 //! The two fonts are among the fourteen that every reader has, so nothing is embedded and a document takes about 4 kB. The
 //! same receipt makes the same bytes: no clock, no random identifier.
 
 use domain::Money;
 use domain::money::{Locale, plain};
-use domain::receipt::{Method, Receipt};
+use domain::receipt::{Merchant, Method, Receipt};
 use pdf_writer::{Content, Name, Pdf, Rect, Ref, Str, TextStr};
 
 use super::metrics::{Weight, encode, width};
 
-/// The version of the document. Raise it with whatever makes other bytes of the same receipt: those issued before then keep
+/// The version of the documents. Raise it with whatever makes other bytes of the same receipt: those issued before then keep
 /// theirs, and are never replaced by ones that differ.
 pub(crate) const TEMPLATE: i64 = 1;
 
 const PAGE_WIDTH: f32 = 320.0;
-const MARGIN: f32 = 28.0;
-const BAND: f32 = 86.0;
+pub(super) const MARGIN: f32 = 28.0;
+pub(super) const BAND: f32 = 86.0;
 const RIGHT: f32 = PAGE_WIDTH - MARGIN;
 /// Where the amounts' column begins at the latest, so that names never run into it.
 const NAMES_END: f32 = RIGHT - 70.0;
 
-const INK: [f32; 3] = [0.13, 0.15, 0.19];
-const SOFT: [f32; 3] = [0.42, 0.45, 0.51];
-const ACCENT: [f32; 3] = [0.71, 0.22, 0.13];
-const WHITE: [f32; 3] = [1.0, 1.0, 1.0];
+pub(super) const INK: [f32; 3] = [0.13, 0.15, 0.19];
+pub(super) const SOFT: [f32; 3] = [0.42, 0.45, 0.51];
+pub(super) const ACCENT: [f32; 3] = [0.71, 0.22, 0.13];
+pub(super) const WHITE: [f32; 3] = [1.0, 1.0, 1.0];
 
 /// The words of the document.
 struct Words {
@@ -87,34 +87,34 @@ struct Mark {
 }
 
 /// A page that grows downwards.
-struct Sheet {
-    y: f32,
+pub(super) struct Sheet {
+    pub(super) y: f32,
     marks: Vec<Mark>,
     rules: Vec<f32>,
 }
 
 impl Sheet {
-    fn left(&mut self, x: f32, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
+    pub(super) fn left(&mut self, x: f32, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
         let mut text = encode(text);
         // Cut what would run off the page.
         while width(&text, weight, size) > RIGHT - x && text.pop().is_some() {}
         self.marks.push(Mark { x, y: self.y, size, weight, colour, text });
     }
 
-    fn right(&mut self, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
+    pub(super) fn right(&mut self, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
         let text = encode(text);
         let x = RIGHT - width(&text, weight, size);
         self.marks.push(Mark { x, y: self.y, size, weight, colour, text });
     }
 
-    fn centre(&mut self, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
+    pub(super) fn centre(&mut self, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
         let text = encode(text);
         let x = (PAGE_WIDTH - width(&text, weight, size)) / 2.0;
         self.marks.push(Mark { x, y: self.y, size, weight, colour, text });
     }
 
     /// Text in as many lines as it needs up to `end`; leaves `y` at the last one.
-    fn wrapped(&mut self, x: f32, end: f32, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
+    pub(super) fn wrapped(&mut self, x: f32, end: f32, size: f32, weight: Weight, colour: [f32; 3], text: &str) {
         let mut line = String::new();
         for word in text.split_whitespace() {
             let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
@@ -129,15 +129,38 @@ impl Sheet {
         self.left(x, size, weight, colour, &line);
     }
 
-    fn rule(&mut self) {
+    pub(super) fn rule(&mut self) {
         self.rules.push(self.y);
+    }
+
+    pub(super) fn new() -> Sheet {
+        Sheet { y: 0.0, marks: Vec::with_capacity(64), rules: Vec::new() }
+    }
+
+    /// Who sells, in the band; then the document's title and number.
+    pub(super) fn head(&mut self, merchant: &Merchant, title: &str, number: i64) {
+        self.y = 34.0;
+        self.left(MARGIN, 17.0, Weight::Bold, WHITE, &merchant.name);
+        self.y = 52.0;
+        self.left(MARGIN, 8.0, Weight::Regular, WHITE, &merchant.tax_id);
+        self.y = 64.0;
+        self.left(MARGIN, 8.0, Weight::Regular, WHITE, &merchant.address);
+        self.y = BAND + 28.0;
+        self.left(MARGIN, 13.0, Weight::Bold, INK, title);
+        self.right(13.0, Weight::Bold, ACCENT, &format!("{number:06}"));
+    }
+
+    /// A small label and its value.
+    pub(super) fn fact(&mut self, label: &str, value: &str) {
+        self.left(MARGIN, 9.0, Weight::Regular, SOFT, label);
+        self.right(9.0, Weight::Regular, INK, value);
     }
 }
 
 /// The document of a receipt.
 pub(super) fn render(receipt: &Receipt) -> Vec<u8> {
     let words = words(receipt.locale);
-    let mut sheet = Sheet { y: 0.0, marks: Vec::with_capacity(64), rules: Vec::new() };
+    let mut sheet = Sheet::new();
     head(&mut sheet, receipt, &words);
     for line in &receipt.lines {
         item(&mut sheet, line, receipt.locale);
@@ -149,26 +172,18 @@ pub(super) fn render(receipt: &Receipt) -> Vec<u8> {
 }
 
 fn head(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
-    sheet.y = 34.0;
-    sheet.left(MARGIN, 17.0, Weight::Bold, WHITE, &receipt.merchant.name);
-    sheet.y = 52.0;
-    sheet.left(MARGIN, 8.0, Weight::Regular, WHITE, &receipt.merchant.tax_id);
-    sheet.y = 64.0;
-    sheet.left(MARGIN, 8.0, Weight::Regular, WHITE, &receipt.merchant.address);
-    sheet.y = BAND + 28.0;
-    sheet.left(MARGIN, 13.0, Weight::Bold, INK, words.title);
-    sheet.right(13.0, Weight::Bold, ACCENT, &format!("{:06}", receipt.number));
+    sheet.head(&receipt.merchant, words.title, receipt.number);
     for (label, value) in [(words.order, receipt.order_number.to_string()), (words.date, receipt.issued_at.clone())] {
         sheet.y += 16.0;
-        sheet.left(MARGIN, 9.0, Weight::Regular, SOFT, label);
-        sheet.right(9.0, Weight::Regular, INK, &value);
+        sheet.fact(label, &value);
     }
     sheet.y += 14.0;
     sheet.rule();
     sheet.y += 4.0;
 }
 
-fn item(sheet: &mut Sheet, line: &domain::basket::Line, locale: Locale) {
+/// A line of the order.
+pub(super) fn item(sheet: &mut Sheet, line: &domain::basket::Line, locale: Locale) {
     sheet.y += 17.0;
     sheet.right(10.0, Weight::Regular, INK, &plain(line.total, locale));
     sheet.left(MARGIN, 10.0, Weight::Bold, INK, &line.quantity.to_string());
@@ -209,15 +224,18 @@ fn totals(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
     let total = Money::new(receipt.total, receipt.currency).display(receipt.locale);
     sheet.right(14.0, Weight::Bold, INK, &total);
     sheet.y += 17.0;
-    let method = match &receipt.method {
+    sheet.fact(words.paid, &paid_by(&receipt.method, words.card));
+}
+
+/// How it was paid, as people read it.
+pub(super) fn paid_by(method: &Method, card: &str) -> String {
+    match method {
         Method::Pix => "Pix".to_owned(),
-        Method::Card { last4, .. } if last4.is_empty() => words.card.to_owned(),
+        Method::Card { last4, .. } if last4.is_empty() => card.to_owned(),
         Method::Card { brand, last4 } => {
-            format!("{} {} \u{2022}\u{2022}\u{2022}\u{2022} {last4}", words.card, brand_name(brand))
+            format!("{card} {} \u{2022}\u{2022}\u{2022}\u{2022} {last4}", brand_name(brand))
         }
-    };
-    sheet.left(MARGIN, 9.0, Weight::Regular, SOFT, words.paid);
-    sheet.right(9.0, Weight::Regular, INK, &method);
+    }
 }
 
 /// As the brand writes itself.
@@ -244,7 +262,7 @@ fn foot(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
 }
 
 /// Writes the page: the band, the rules, the text.
-fn write(sheet: &Sheet, title: &str, locale: Locale) -> Vec<u8> {
+pub(super) fn write(sheet: &Sheet, title: &str, locale: Locale) -> Vec<u8> {
     let height = sheet.y;
     let mut content = Content::with_capacity(4_096);
     let [r, g, b] = ACCENT;
@@ -284,7 +302,6 @@ mod tests {
     use super::*;
     use domain::Currency;
     use domain::basket::{Added, Chosen, Line};
-    use domain::receipt::Merchant;
 
     pub(crate) fn sample(locale: Locale) -> Receipt {
         let line = |name: &str, quantity: i64, unit_price: i64| Line {

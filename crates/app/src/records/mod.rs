@@ -1,6 +1,7 @@
 //! The tables, one file each: real columns for whatever is searched, summed or shown; JSON only for the rest.
 
 pub(crate) mod bench;
+pub(crate) mod credit_note;
 pub(crate) mod delivery;
 pub(crate) mod dispute;
 pub(crate) mod issuer;
@@ -11,6 +12,7 @@ pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod product;
 pub(crate) mod receipt;
+pub(crate) mod refund;
 pub(crate) mod simulator;
 pub(crate) mod stock;
 
@@ -35,6 +37,8 @@ pub fn tables() -> Vec<&'static Table> {
         &stock::ADJUSTMENTS,
         &delivery::DELIVERIES,
         &receipt::RECEIPTS,
+        &refund::REFUNDS,
+        &credit_note::CREDIT_NOTES,
         &issuer::ISSUERS,
         &mail::MAILS,
         &product::PRODUCTS,

@@ -8,7 +8,8 @@ use super::{damaged, order};
 use crate::provider::{Authorise, Method};
 use crate::settle::{AUTHORISE, step_key};
 
-/// The payments. `waiting` is 1 while the provider may still have news; it is asked for them at `ask_at`.
+/// The payments. `refund_pending` is what is set apart for refunds that are not decided, `refund_tip` what those and the ones
+/// that went take of the tip, `refunds` how many there ever were. `waiting` is 1 while the provider may still have news; it is asked for them at `ask_at`.
 pub(crate) static PAYMENTS: Table = Table {
     name: "payments",
     key: KeyShape::Int("order_id"),
@@ -26,6 +27,9 @@ pub(crate) static PAYMENTS: Table = Table {
         Column::text("currency"),
         Column::int("captured"),
         Column::int("refunded"),
+        Column::int("refund_pending"),
+        Column::int("refund_tip"),
+        Column::int("refunds"),
         Column::int("disputed"),
         Column::int("fee").null(),
         Column::int("attempts"),
@@ -73,6 +77,9 @@ impl NewPayment<'_> {
             Value::Int(0),
             Value::Int(0),
             Value::Int(0),
+            Value::Int(0),
+            Value::Int(0),
+            Value::Int(0),
             Value::Null,
             Value::Int(1),
             Value::Int(self.expires_at),
@@ -101,6 +108,8 @@ pub(crate) struct Payment {
     pub(crate) amount: i64,
     pub(crate) captured: i64,
     pub(crate) refunded: i64,
+    /// What is set apart for refunds that are not decided.
+    pub(crate) refund_pending: i64,
     /// What the customer's bank has taken back.
     pub(crate) disputed: i64,
     pub(crate) attempts: i64,
@@ -124,6 +133,7 @@ impl Payment {
             amount: int("amount")?,
             captured: int("captured")?,
             refunded: int("refunded")?,
+            refund_pending: int("refund_pending")?,
             disputed: int("disputed")?,
             attempts: int("attempts")?,
             expires_at: int("expires_at")?,
@@ -175,7 +185,22 @@ impl Payment {
 
     /// What was taken, and what became of it.
     pub(crate) fn taken(&self) -> Taken {
-        Taken { captured: self.captured, refunded: self.refunded, refunding: 0, disputed: self.disputed }
+        Taken {
+            captured: self.captured,
+            refunded: self.refunded,
+            refunding: self.refund_pending,
+            disputed: self.disputed,
+        }
+    }
+
+    /// How many refunds there were, those that failed included: the number of the last one.
+    pub(crate) fn refunds(&self) -> i64 {
+        self.row.int("refunds").unwrap_or(0)
+    }
+
+    /// How much of the tip its refunds take, those that failed left out.
+    pub(crate) fn refund_tip(&self) -> i64 {
+        self.row.int("refund_tip").unwrap_or(0)
     }
 
     /// The request of the current try, the same whenever it is made.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::stock::{Move, Needs, ReservationStatus};
+use domain::stock::{self, Move, Needs, ReservationStatus};
 use store::{Add, Batch, Column, KeyShape, Op, ReadError, Row, Store, Table, Value};
 
 use super::{damaged, json};
@@ -17,11 +17,12 @@ pub(crate) static STOCK: Table = Table {
     indexes: &[],
 };
 
-/// What an order took; the key is the order's id.
+/// What an order holds or has bought; the key is the order's id. Units that a refund put back on the shelf are no longer
+/// among its `units`.
 pub(crate) static RESERVATIONS: Table = Table {
     name: "reservations",
     key: KeyShape::Int("order_id"),
-    columns: &[Column::text("status"), Column::int("expires_at"), Column::text("units")],
+    columns: &[Column::text("status"), Column::int("revision"), Column::int("expires_at"), Column::text("units")],
     indexes: &[],
 };
 
@@ -35,7 +36,8 @@ pub(crate) static ADJUSTMENTS: Table = Table {
 
 /// A new reservation.
 pub(crate) fn new_reservation(order_id: i64, needs: &Needs, expires_at: i64) -> Row {
-    let values = vec![Value::from(ReservationStatus::Held.as_str()), Value::Int(expires_at), Value::from(json(needs))];
+    let status = Value::from(ReservationStatus::Held.as_str());
+    let values = vec![status, Value::Int(1), Value::Int(expires_at), Value::from(json(needs))];
     Row::new(&RESERVATIONS, order_id, values)
 }
 
@@ -43,6 +45,7 @@ pub(crate) fn new_reservation(order_id: i64, needs: &Needs, expires_at: i64) -> 
 pub(crate) struct Reservation {
     pub(crate) order_id: i64,
     pub(crate) status: ReservationStatus,
+    revision: i64,
     /// Until when it is set apart; the audit finds what is set apart for longer.
     pub(crate) expires_at: i64,
     pub(crate) needs: Needs,
@@ -60,16 +63,37 @@ impl Reservation {
         Ok(Reservation {
             order_id: row.key().int().ok_or_else(|| damaged(row, "order_id"))?,
             status: status.ok_or_else(|| damaged(row, "status"))?,
+            revision: row.int("revision").ok_or_else(|| damaged(row, "revision"))?,
             expires_at: row.int("expires_at").ok_or_else(|| damaged(row, "expires_at"))?,
             needs: needs.ok_or_else(|| damaged(row, "units"))?,
         })
     }
 
-    /// Moves the counters and the reservation, if it still has its status.
+    /// Moves the counters and the reservation, if nobody else changed it.
     pub(crate) fn become_status(&self, next: ReservationStatus, unit: Move, batch: &mut Batch) {
         move_units(&self.needs, unit, batch);
-        let when = Some(("status", Value::from(self.status.as_str())));
-        let set = vec![("status", Value::from(next.as_str()))];
+        self.update(vec![("status", Value::from(next.as_str()))], batch);
+    }
+
+    /// Sets the units of a reservation that was given back apart once more, until that time.
+    pub(crate) fn reserve_again(&self, expires_at: i64, batch: &mut Batch) {
+        move_units(&self.needs, stock::RESERVE, batch);
+        let status = Value::from(ReservationStatus::Held.as_str());
+        self.update(vec![("status", status), ("expires_at", Value::Int(expires_at))], batch);
+    }
+
+    /// Puts sold units back on the shelf; what the order does not hold any more is left out.
+    pub(crate) fn restock(&self, back: &Needs, batch: &mut Batch) {
+        let (left, moved) = stock::take_out(&self.needs, back);
+        if self.status == ReservationStatus::Committed && !moved.is_empty() {
+            move_units(&moved, stock::RESTOCK, batch);
+            self.update(vec![("units", Value::from(json(&left)))], batch);
+        }
+    }
+
+    fn update(&self, mut set: Vec<(&'static str, Value)>, batch: &mut Batch) {
+        set.push(("revision", Value::Int(self.revision + 1)));
+        let when = Some(("revision", Value::Int(self.revision)));
         batch.update(&RESERVATIONS, self.order_id, set, when);
     }
 }

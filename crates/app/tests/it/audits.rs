@@ -84,7 +84,7 @@ async fn what_ended_is_settled() {
     check(CLOSED, async |shop| payment(shop, "AUTHORIZED").await, "money-kept").await;
     check(CLOSED, async |shop| payment(shop, "PENDING").await, "money-kept").await;
     check(EXPIRED, async |shop| payment(shop, "REJECTED").await, "money-kept").await;
-    check(PAID, async |shop| payment(shop, "REFUNDED").await, "served-without-payment").await;
+    check(PAID, async |shop| payment(shop, "REFUNDED").await, "payment-status").await;
     let order = async |shop: &Shop, status: &str| {
         set(shop, "orders", vec![("status", status.into()), ("open", Value::Null)]).await;
     };

@@ -28,30 +28,25 @@ async fn check(number: &str, script: &str, expected: &str) -> (Shop, String) {
 }
 
 #[tokio::test]
-async fn a_late_payment_is_given_back_after_an_outage_of_hours() {
+async fn a_late_payment_is_given_back_after_an_outage() {
     let shop = Shop::open().await;
     let id = shop.place(lunch("pix")).await;
     let late = "validate-order reserve-stock request-payment reverse-payment:EXPIRED release-stock close-order:EXPIRED \
-                pix webhook down";
+                pix webhook down late";
     shop.run(&id, late).await;
-    let begin = store::clock::now_ms();
-    for minutes in 0..(6 * 60) {
-        assert!(shop.consume_at("late-payments", begin + minutes * 60_000).await.is_empty());
-        assert_eq!(shop.messages("late-payments").await.len(), 1);
-        assert_eq!(inbox(&shop.app).await, usize::from(minutes >= 240), "after {minutes} minutes");
-    }
-    shop.run(&id, "well late").await;
+    // The amount is set apart, and the flow of the refund tries again.
+    assert_eq!(sorted(&shop.summary(&id).await), sorted("EXPIRED CONFIRMED 300/0/0 received,expired"));
+    let refunds = shop.app.refunds_of(&id).await.unwrap();
+    assert_eq!((refunds.pending, refunds.left), (5180, 0));
+    shop.run(&id, "well").await;
+    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    shop.run(&id, "refund").await;
     assert_eq!(sorted(&shop.summary(&id).await), sorted("EXPIRED REFUNDED 300/0/0 received,expired,refunded"));
-    // For days: parked, where a person finds it.
-    let id = shop.place(lunch("pix")).await;
-    shop.run(&id, late).await;
-    shop.consume_at("late-payments", begin).await;
-    shop.consume_at("late-payments", begin + 5 * HOUR).await;
-    assert_eq!(shop.consume_at("late-payments", begin + 73 * HOUR).await, ["ProviderUnavailable"]);
+    assert_eq!(shop.app.audit().await.unwrap().differences, []);
 }
 
 #[tokio::test]
-async fn a_late_payment_that_the_provider_refuses_to_give_back_is_parked() {
+async fn a_hold_that_the_provider_refuses_to_let_go_is_tried_again() {
     let shop = Shop::open().await;
     let id = shop.place(lunch("4000000000100067")).await;
     let script = "validate-order reserve-stock request-payment cancel results:OrderCancelled down \
@@ -59,44 +54,50 @@ async fn a_late_payment_that_the_provider_refuses_to_give_back_is_parked() {
                   close-order:CANCELLED well webhook";
     shop.run(&id, script).await;
     assert_eq!(sorted(&shop.summary(&id).await), sorted("CANCELLED AUTHORIZED 300/0/0 received,cancelled"));
-    let now = store::clock::now_ms();
-    // One message of the undoing, one of the webhook; the second asks a person first.
-    assert_eq!(shop.consume_at("late-payments", now).await, ["ProviderRefused"]);
-    assert_eq!(shop.consume_at("late-payments", now).await, ["ProviderRefused", "ProviderRefused"]);
+    // One flow of the undoing, one of the webhook: a hold that came late.
+    let input = json!({ "orderId": id, "attempt": 1, "intent": null });
+    assert_eq!(shop.call("give-back", input).await, Err("ProviderRefused".into()));
+    assert_eq!(shop.call("reopen-order", json!({ "orderId": id })).await, Err("NotReopened".into()));
+    let input = json!({ "orderId": id, "outcome": "EXPIRED" });
+    assert_eq!(shop.call("reverse-payment", input).await, Err("ProviderRefused".into()));
     assert_eq!(inbox(&shop.app).await, 1);
 }
 
 #[tokio::test]
 async fn stock_and_order_wait_for_no_provider() {
-    let undo = "down reverse-payment!ProviderUnavailable:CANCELLED settle-later:CANCELLED release-stock \
-                close-order:CANCELLED";
+    let close = "release-stock close-order:CANCELLED";
+    let void = "reverse-payment!ProviderUnavailable:CANCELLED settle-later:CANCELLED";
     let paid = format!("{HELD} commit-stock capture-payment send-notification generate-receipt await-preparation");
-    for (number, before, during, after) in [
-        (GOOD, HELD, "AUTHORIZED 300/0/0 received,cancelled", "VOIDED 300/0/0 received,cancelled"),
+    for (number, before, undo, during, after) in [
+        (GOOD, HELD, void, "AUTHORIZED 300/0/0 received,cancelled", "VOIDED 300/0/0 received,cancelled"),
         (
             GOOD,
             paid.as_str(),
+            "reverse-payment:CANCELLED",
             "CONFIRMED 300/0/0 received,payment-confirmed,cancelled",
             "REFUNDED 300/0/0 received,payment-confirmed,cancelled,refunded",
         ),
         (
             "pix",
             "validate-order reserve-stock request-payment",
+            void,
             "VOIDED 300/0/0 received,cancelled",
             "VOIDED 300/0/0 received,cancelled",
         ),
     ] {
-        let script = format!("{before} cancel {undo}");
+        let script = format!("{before} cancel down {undo} {close}");
         let (shop, id) = check(number, &script, &format!("CANCELLED {during}")).await;
-        assert_eq!(inbox(&shop.app).await, 1);
+        assert_eq!(inbox(&shop.app).await, usize::from(undo == void));
         shop.results().await;
-        shop.run(&id, "down late well late").await;
+        shop.late(&id).await;
+        shop.run(&id, "well").await;
+        shop.late(&id).await;
         assert_eq!(sorted(&shop.summary(&id).await), sorted(&format!("CANCELLED {after}")));
-        assert_eq!(shop.messages("late-payments").await, []);
         assert_eq!(shop.app.audit().await.unwrap().differences, []);
     }
     // The customer pays the Pix after all.
-    let script = format!("validate-order reserve-stock request-payment cancel {undo} well pix webhook late");
+    let script =
+        format!("validate-order reserve-stock request-payment cancel down {void} {close} well pix webhook late");
     check("pix", &script, "CANCELLED REFUNDED 300/0/0 received,cancelled,refunded").await;
 }
 

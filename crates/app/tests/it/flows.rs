@@ -33,7 +33,7 @@ fn kebab(name: &str) -> String {
 async fn every_placeholder_is_a_function_and_every_function_stands_in_a_flow() {
     let shop = Shop::open().await;
     let mut used = Vec::new();
-    for flow in [app::ORDER_FLOW, app::UNDO_FLOW, app::BENCH_FLOW] {
+    for flow in app::FLOWS.map(|(_, flow)| flow).into_iter().chain([app::BENCH_FLOW]) {
         placeholders(&serde_json::from_str(flow).unwrap(), &mut used);
     }
     let mut used: Vec<String> = used.iter().map(|name| kebab(name)).collect();
@@ -73,7 +73,7 @@ fn every_task_has_a_time_limit_and_tries_again() {
             assert!(all || tried.contains("States.Timeout") != waits, "{name}");
         }
     }
-    for flow in [app::ORDER_FLOW, app::UNDO_FLOW] {
+    for (_, flow) in app::FLOWS {
         check(&serde_json::from_str(flow).unwrap());
     }
 }

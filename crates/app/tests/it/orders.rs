@@ -133,8 +133,8 @@ async fn pix_is_paid_in_time_or_given_back() {
     check(
         "pix",
         "validate-order reserve-stock request-payment pix reverse-payment:EXPIRED release-stock close-order:EXPIRED \
-         webhook",
-        "EXPIRED REFUNDED 300/0/0 received,refunded,expired",
+         webhook late",
+        "EXPIRED REFUNDED 300/0/0 received,expired,refunded",
     )
     .await;
 }

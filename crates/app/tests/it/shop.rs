@@ -9,9 +9,13 @@ use app::provider::{
     RefundRequest, Simulator, Token, Webhook,
 };
 use app::views::OrderView;
-use app::{App, Call, CallbackSender, Consumer, Delivery, Function, Mailer, OutgoingMail, Ports, Secrets, Settings};
+use app::{
+    App, Call, CallbackSender, Consumer, Delivery, Function, LatePaymentPolicy, Mailer, OutgoingMail, Ports, Secrets,
+    Settings,
+};
 use async_trait::async_trait;
 use domain::order::Party;
+use domain::refund::RefundStatus;
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use store::memory::MemoryStore;
@@ -158,6 +162,7 @@ pub(crate) struct Shop {
 pub(crate) fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.simulator.pix_paid_after_ms = None;
+    settings.late_payment.policy = LatePaymentPolicy::Refund;
     settings
 }
 
@@ -280,7 +285,10 @@ impl Shop {
     pub(crate) async fn results(&self) -> Vec<String> {
         let mut results = Vec::new();
         for (id, body) in self.messages("task-result").await {
-            results.push(body["error"].as_str().unwrap_or("ok").to_owned());
+            // Those of refunds are not the order's.
+            if !body["token"].as_str().unwrap().starts_with("token-rfd_") {
+                results.push(body["error"].as_str().unwrap_or("ok").to_owned());
+            }
             self.delete(id).await;
         }
         results
@@ -301,7 +309,8 @@ impl Shop {
                 }
                 .unwrap();
             }
-            ("late", "") => assert!(self.drain("late-payments", 1).await > 0, "no late payment"),
+            ("late", "") => assert!(self.late(id).await > 0, "no late payment"),
+            ("refund", "") => assert!(self.refunds().await > 0, "no refund"),
             ("well", "") => *self.provider.mood.lock() = Mood::Well,
             ("down", "") => *self.provider.mood.lock() = Mood::Down,
             ("voids-nothing", "") => *self.provider.mood.lock() = Mood::VoidsNothing,
@@ -351,6 +360,9 @@ impl Shop {
                 }
                 let outcome = self.call(function, input).await;
                 assert_eq!(outcome.err().as_deref(), expected, "{word}");
+                if function == "reverse-payment" {
+                    self.refunds().await;
+                }
             }
         }
     }
@@ -367,6 +379,53 @@ impl Shop {
             }
         }
         sums
+    }
+
+    /// The starts of a flow that were asked for and not taken.
+    async fn starts(&self, flow: &str) -> Vec<(i64, Json)> {
+        let starts = self.messages("start-flow").await.into_iter();
+        starts.filter(|(_, start)| start["flow"] == flow).map(|(id, start)| (id, start["input"].clone())).collect()
+    }
+
+    /// Runs the flow of every refund that was asked for, as far as the provider lets it; answers how many there were.
+    pub(crate) async fn refunds(&self) -> usize {
+        let starts = self.starts("refund").await;
+        for (message, input) in &starts {
+            let mut input = input.clone();
+            input["taskToken"] = format!("token-{}", input["refundId"].as_str().unwrap()).into();
+            match self.call("request-refund", input.clone()).await {
+                Ok(_) => self.delete(*message).await,
+                Err(error) if error == "RefundFailed" => self.delete(*message).await,
+                Err(_) => continue,
+            }
+            let waits = self.app.refund(input["refundId"].as_str().unwrap()).await.unwrap();
+            if waits.status == RefundStatus::Succeeded {
+                self.call("issue-credit-note", input.clone()).await.unwrap();
+                self.call("tell-refund", input).await.unwrap();
+            }
+        }
+        starts.len()
+    }
+
+    /// Runs the flows of late payments and of tries that are to be called off; answers how many there were.
+    pub(crate) async fn late(&self, id: &str) -> usize {
+        let mut done = 0;
+        for (message, input) in self.starts("void").await {
+            if self.call("give-back", input).await.is_ok() {
+                self.delete(message).await;
+            }
+            done += 1;
+        }
+        for (message, _) in self.starts("late-payment").await {
+            if self.call("reopen-order", json!({ "orderId": id })).await.is_err() {
+                let input = json!({ "orderId": id, "outcome": "EXPIRED" });
+                self.call("reverse-payment", input).await.unwrap();
+            }
+            self.delete(message).await;
+            done += 1;
+        }
+        self.refunds().await;
+        done
     }
 
     async fn intent(&self, id: &str) -> String {

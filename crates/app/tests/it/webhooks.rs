@@ -83,7 +83,7 @@ async fn an_earlier_try_that_succeeds_late_is_given_back() {
     first["id"] = "evt_first".into();
     first["data"]["object"]["metadata"]["attempt"] = "1".into();
     assert_eq!(post(&shop, &first).await, Ok(WebhookOutcome::Applied));
-    assert_eq!(shop.messages("late-payments").await.len(), 1);
+    assert_eq!(shop.late(&id).await, 1);
     shop.run(&id, "results: webhook results:ok").await;
 }
 

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::commands::{CancelOrder, ListMails, PayOrder, PlaceOrder};
-use app::views::OrderView;
+use app::commands::{CancelOrder, ListMails, PayOrder, PlaceOrder, RequestRefund};
+use app::views::{OrderView, RefundView};
 use app::{Answer, App, Call, CallbackSender, Function, FunctionError, Ports, Secrets, Settings};
 use async_trait::async_trait;
-use domain::order::Party;
+use domain::notification::Notice;
+use domain::order::{OrderStatus, Party};
 use object_store::memory::InMemory;
 use parking_lot::Mutex;
 use runtime::{Builder, Runtime};
@@ -37,6 +38,10 @@ enum Story {
     PaidAgain,
     /// Paid, then called off by the customer before the kitchen begins.
     CalledOff,
+    /// Fetched, then refunded twice in part: an amount, and a unit that goes back to the shelf.
+    PartlyRefunded,
+    /// A Pix that is paid after the order expired: reserved again, and fetched.
+    PaidLate,
 }
 
 /// Posts to our own endpoints without a network.
@@ -64,8 +69,9 @@ struct World {
 }
 
 /// The server's parts over this store, as `serve` puts them together. Receipts outlive the process, as files do.
-async fn open(store: Arc<CrashStore>, receipts: Arc<InMemory>) -> World {
-    open_with(store, receipts, &[]).await
+async fn open(store: Arc<CrashStore>, receipts: Arc<InMemory>, story: Story) -> World {
+    let window = if story == Story::PaidLate { 2_000 } else { Settings::default().payment_window_ms };
+    open_with(store, receipts, window, &[]).await
 }
 
 /// A function that always fails.
@@ -83,8 +89,10 @@ impl Function for Broken {
 }
 
 /// The same with some functions that fail.
-async fn open_with(store: Arc<CrashStore>, receipts: Arc<InMemory>, broken: &[&str]) -> World {
+async fn open_with(store: Arc<CrashStore>, receipts: Arc<InMemory>, window: i64, broken: &[&str]) -> World {
     let mut settings = Settings::default();
+    settings.payment_window_ms = window;
+    settings.simulator.pix_paid_after_ms = None;
     settings.courier.pick_up_after_ms = 1;
     settings.courier.deliver_after_ms = 1;
     settings.poll_after_ms = 200;
@@ -107,7 +115,7 @@ async fn open_with(store: Arc<CrashStore>, receipts: Arc<InMemory>, broken: &[&s
     };
     let arn = |name: &str| format!("arn:aws:lambda:local:000000000000:function:{name}");
     let names = app.functions().iter().map(|f| (pascal(f.name()), arn(f.name()))).collect();
-    for (name, flow) in [(app::ORDER_FLOW_NAME, app::ORDER_FLOW), (app::UNDO_FLOW_NAME, app::UNDO_FLOW)] {
+    for (name, flow) in app::FLOWS {
         engine.register_flow(name, &asl::substitute(flow, &names).unwrap()).await.unwrap();
     }
     app.seed_catalogue().await.unwrap();
@@ -127,7 +135,7 @@ fn place(story: Story) -> PlaceOrder {
     let order = json!({
         "customer": {"name": "Ana", "email": "ana@example.com"},
         "lines": [{"sku": SKU, "quantity": 2}],
-        "payment": card(number),
+        "payment": if story == Story::PaidLate { json!({"type": "pix"}) } else { card(number) },
         "delivery": delivery,
     });
     serde_json::from_value(order).unwrap()
@@ -151,7 +159,14 @@ async fn live(world: &World, story: Story) -> OrderView {
         let has = |action: &str| order.actions.iter().any(|a| serde_json::to_value(a).unwrap() == json!(action));
         let revision = order.revision;
         // Another step may be faster: then the action is refused, and the next look tells what to do.
-        if order.status.is_final() {
+        if order.status == OrderStatus::Expired && story == Story::PaidLate {
+            if let Some(intent) = intent(app, &placed.order_id).await {
+                drop(app.simulate_pix(&intent).await);
+            }
+        } else if order.status.is_final() {
+            if story == Story::PartlyRefunded {
+                refund(app, &placed.order_id).await;
+            }
             return order;
         } else if has("pay") && order.payment.failure.is_some() {
             let method = serde_json::from_value(card("4242424242424242")).unwrap();
@@ -170,6 +185,26 @@ async fn live(world: &World, story: Story) -> OrderView {
     }
 }
 
+/// The provider's payment of an order.
+async fn intent(app: &App, order_id: &str) -> Option<String> {
+    let table = app::tables().into_iter().find(|table| table.name == "payments")?;
+    let key = store::id::decode(&order_id[4..])?;
+    let row = app.store().get(table, &key.into()).await.ok()??;
+    row.text("intent").map(str::to_owned)
+}
+
+/// Asks for two refunds until it has an answer to each.
+async fn refund(app: &App, order_id: &str) {
+    let amount = json!({"amount": 1000, "reason": "quality", "note": "cold"});
+    let line = json!({"reason": "item-missing", "lines": [{"line": 0, "quantity": 1, "restock": true}]});
+    for (key, command) in [("first", amount), ("second", line)] {
+        let command: RequestRefund = serde_json::from_value(command).unwrap();
+        while app.request_refund(order_id, command.clone(), Some(key), None).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
 /// What must be the same with and without a crash.
 #[derive(Debug, PartialEq, Eq)]
 struct Books {
@@ -181,7 +216,17 @@ struct Books {
     reserved: i64,
     receipt: Option<i64>,
     mails: Vec<String>,
+    /// Status, amount and credit note of each.
+    refunds: Vec<String>,
     differences: Vec<String>,
+}
+
+/// Whether everything about the refunds of an order has happened.
+async fn refunds_are_done(app: &App, id: &str) -> bool {
+    let refunds = app.refunds_of(id).await.unwrap().items;
+    let list = ListMails { order: Some(id.to_owned()), ..ListMails::default() };
+    let told = app.mails(list).await.unwrap().items.iter().filter(|mail| mail.event == Notice::Refunded).count();
+    refunds.iter().all(|refund| refund.credit_note.is_some()) && told == refunds.len()
 }
 
 async fn settle(world: &World, order: &OrderView) -> Books {
@@ -191,7 +236,7 @@ async fn settle(world: &World, order: &OrderView) -> Books {
         world.engine.store().flush().await.unwrap();
         let stats = world.engine.stats();
         let busy = |q: &runtime::QueueFigures| q.ready + q.running > 0 && !q.queue.ends_with(runtime::DEAD);
-        if stats.active == 0 && !stats.queues.iter().any(busy) {
+        if stats.active == 0 && !stats.queues.iter().any(busy) && refunds_are_done(&world.app, id).await {
             break;
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -203,6 +248,8 @@ async fn settle(world: &World, order: &OrderView) -> Books {
     mails.sort();
     let stock = app.product(SKU).await.unwrap().stock;
     let audit = app.audit().await.unwrap();
+    let refunds = app.refunds_of(id).await.unwrap().items;
+    let refund = |r: &RefundView| format!("{} {} {:?}", r.status.as_str(), r.amount, r.reason);
     let text = |value: &dyn erased::Text| value.text();
     Books {
         status: text(&order.status),
@@ -213,6 +260,7 @@ async fn settle(world: &World, order: &OrderView) -> Books {
         reserved: stock.reserved,
         receipt: order.receipt.map(|receipt| receipt.number),
         mails,
+        refunds: refunds.iter().map(refund).collect(),
         differences: audit.differences.iter().map(|d| text(d)).collect(),
     }
 }
@@ -240,7 +288,7 @@ fn in_a_process<T: Send + 'static>(work: impl Future<Output = T> + Send + 'stati
 /// One life: until the books are closed, or the crash (`None`). Answers the books, and the commits.
 async fn life(store: Arc<CrashStore>, receipts: Arc<InMemory>, story: Story) -> Option<Result<(Books, usize), String>> {
     let whole = async {
-        let world = open(store.clone(), receipts).await;
+        let world = open(store.clone(), receipts, story).await;
         let to_the_end = async {
             let order = live(&world, story).await;
             settle(&world, &order).await
@@ -289,13 +337,17 @@ fn check(story: Story) {
     });
     assert!(expected.differences.is_empty(), "{expected:?}");
     let (status, on_hand, refunded) = match story {
-        Story::Delivered | Story::PaidAgain => ("\"COMPLETED\"", STOCK - 2, 0),
+        Story::Delivered | Story::PaidAgain | Story::PaidLate => ("\"COMPLETED\"", STOCK - 2, 0),
+        Story::PartlyRefunded => ("\"COMPLETED\"", STOCK - 1, 1000 + expected.captured / 2),
         Story::CalledOff => ("\"CANCELLED\"", STOCK, expected.captured),
     };
     assert_eq!((expected.status.as_str(), expected.on_hand, expected.refunded), (status, on_hand, refunded));
     assert!(expected.captured > 0 && commits > 20, "{expected:?} in {commits} commits");
     let survivals = [Survives::Durable, Survives::Half, Survives::Everything];
+    // That story waits for its expiry in every life.
+    let stride = if story == Story::PaidLate && std::env::var_os("COMANDA_LONG").is_none() { 2 } else { 1 };
     let trials: Vec<(CrashPoint, Survives)> = (0..commits)
+        .step_by(stride)
         .flat_map(|n| {
             let survives = survivals[n % survivals.len()];
             [(CrashPoint::Before(n), survives), (CrashPoint::After(n), survives)]
@@ -333,6 +385,16 @@ fn an_order_that_is_called_off_survives_a_crash_at_every_commit() {
     check(Story::CalledOff);
 }
 
+#[test]
+fn refunds_in_part_survive_a_crash_at_every_commit() {
+    check(Story::PartlyRefunded);
+}
+
+#[test]
+fn an_order_that_is_paid_late_survives_a_crash_at_every_commit() {
+    check(Story::PaidLate);
+}
+
 /// Waits until an order is as wanted.
 async fn until(world: &World, id: &str, wanted: impl Fn(&OrderView) -> bool) -> OrderView {
     let look = async {
@@ -354,7 +416,8 @@ async fn until(world: &World, id: &str, wanted: impl Fn(&OrderView) -> bool) -> 
 fn fails(broken: &'static [&'static str], reason: &'static str) {
     in_a_process(async move {
         let store = CrashStore::new(Vec::new(), None).await.unwrap();
-        let world = open_with(store, Arc::new(InMemory::new()), broken).await;
+        let window = Settings::default().payment_window_ms;
+        let world = open_with(store, Arc::new(InMemory::new()), window, broken).await;
         let id = world.app.place_order(place(Story::CalledOff), None).await.unwrap().order.order_id;
         let order = until(&world, &id, |order| {
             let stands = order.needs_attention.is_some() || order.status.as_str() == "RECEIVED";
@@ -388,4 +451,5 @@ fn an_order_whose_flow_gave_up_is_undone_by_another() {
 #[test]
 fn money_that_cannot_be_given_back_at_once_goes_back_later() {
     fails(&["reverse-payment"], "");
+    fails(&["issue-credit-note"], "");
 }

@@ -1,0 +1,13 @@
+//! Refunds: rows of their own, carried by a flow of their own. Whatever gives money back comes through here.
+
+mod entries;
+mod news;
+mod open;
+mod request;
+mod show;
+
+pub(crate) use entries::stray as stray_entry;
+pub(crate) use news::{Around, REFUND_FAILED};
+pub use open::OpenRefundError;
+pub(crate) use open::{Wanted, all, open, open_stray};
+pub use request::{RefundError, Requested};

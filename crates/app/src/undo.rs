@@ -1,0 +1,210 @@
+//! Undoing a payment: void before capture, refund after. Every refund goes through [`crate::refunds`].
+
+use domain::payment::{self, PaymentStatus, Taken, Undo};
+use domain::refund::RefundReason;
+use serde_json::json;
+use store::Batch;
+
+use crate::postings::captured;
+use crate::provider::{Intent, IntentStatus, ProviderError};
+use crate::records::{Order, Payment, order};
+use crate::refunds::{self, OpenRefundError, Wanted};
+use crate::settle::step_key;
+use crate::{App, FunctionError, ledger};
+
+/// Starts the flow that makes sure that the money of one try is not kept. Without an intent the provider is asked for it.
+pub(crate) fn start_void(batch: &mut Batch, order_id: i64, attempt: i64, intent: Option<&str>) -> i64 {
+    let id = order::public_id(order_id);
+    let input = json!({ "orderId": id, "attempt": attempt, "intent": intent });
+    batch.start_flow(crate::VOID_FLOW_NAME, &format!("{id}-void-{attempt}"), input)
+}
+
+/// Starts the flow of money that came when the time to pay was over.
+pub(crate) fn start_late_payment(batch: &mut Batch, payment: &Payment) -> i64 {
+    let id = order::public_id(payment.order_id);
+    let name = format!("{id}-late-{}", payment.attempts);
+    batch.start_flow(crate::LATE_PAYMENT_FLOW_NAME, &name, json!({ "orderId": id }))
+}
+
+/// How to undo a payment.
+pub(crate) struct Undoing {
+    /// What becomes of a payment that brought no money.
+    pub(crate) unpaid: PaymentStatus,
+    /// Whether the provider can have been asked.
+    pub(crate) asked: bool,
+    /// Why money goes back.
+    pub(crate) reason: RefundReason,
+    /// For the refund's row.
+    pub(crate) note: Option<String>,
+}
+
+impl App {
+    /// Undoes a payment and writes what became of it: what is held is called off with the provider, what was taken becomes
+    /// a refund with a flow of its own. Answers whether money goes back to the customer.
+    pub(crate) async fn undo_payment(
+        &self,
+        order: &Order,
+        payment: &Payment,
+        undoing: Undoing,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<bool, FunctionError> {
+        let Undoing { unpaid, asked, .. } = undoing;
+        let intent = match payment.intent() {
+            Some(intent) => Some(intent.to_owned()),
+            // Before the stock is reserved nothing was asked.
+            None if !asked => None,
+            // The step that asked was cut off before it could write down the answer: the provider may know all the same.
+            None => self.provider.find(&payment.authorise_request()).await?.map(|intent| intent.id),
+        };
+        let undo = payment::undo(payment.status, intent.is_some(), payment.taken());
+        let next = match (undo, intent.as_deref()) {
+            (Undo::Nothing, _) | (_, None) => {
+                let open = matches!(payment.status, PaymentStatus::Pending | PaymentStatus::Rejected);
+                if !open {
+                    return Ok(false);
+                }
+                unpaid
+            }
+            (Undo::Refund(amount), Some(intent)) => {
+                let wanted = undoing.wanted(amount, intent);
+                let opened = refunds::open(payment.update(), order, payment, payment.taken(), wanted, now, batch)?;
+                opened.0.write(batch);
+                return Ok(true);
+            }
+            (Undo::Void, Some(intent)) => {
+                let after = self.provider.void(intent, &step_key(payment, "void")).await?;
+                match after.status {
+                    // The customer paid in this very moment.
+                    IntentStatus::Taken => {
+                        return self.undo_taken(order, payment, &after, &undoing, now, batch).await;
+                    }
+                    IntentStatus::Cancelled | IntentStatus::Refused if payment.status == PaymentStatus::Authorized => {
+                        PaymentStatus::Voided
+                    }
+                    IntentStatus::Cancelled | IntentStatus::Refused => unpaid,
+                    // Still open or held: it is not undone.
+                    IntentStatus::Pending | IntentStatus::Held => return Err(ProviderError::Unavailable.into()),
+                }
+            }
+        };
+        // A Pix can be paid after it was called off, and a request whose answer was lost can still arrive.
+        let watched = payment.status == PaymentStatus::Pending
+            && (intent.is_some() && payment.method() == "pix" || intent.is_none() && asked);
+        let update = payment.update().status(next)?;
+        let update = match watched {
+            true => update.watched(self.ask_again(payment, true, now).unwrap_or(i64::MAX)),
+            false => update.settled(),
+        };
+        update.set("intent", intent).write(batch);
+        Ok(false)
+    }
+
+    /// The amount turned out to be taken: the payment says so, and the same commit opens its refund.
+    async fn undo_taken(
+        &self,
+        order: &Order,
+        payment: &Payment,
+        intent: &Intent,
+        undoing: &Undoing,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<bool, FunctionError> {
+        let taken = Taken { captured: intent.captured, ..payment.taken() };
+        let update = captured(payment, intent, now, batch)?;
+        // Paid in the moment of expiry is paid late: the order may go on.
+        if undoing.reason == RefundReason::LatePayment {
+            update.write(batch);
+            start_late_payment(batch, payment);
+            return Ok(false);
+        }
+        let wanted = undoing.wanted(intent.captured, &intent.id);
+        let (update, _) = refunds::open(update, order, payment, taken, wanted, now, batch)?;
+        update.write(batch);
+        Ok(true)
+    }
+
+    /// Makes sure that the money of one try is not kept, whether the payment's record counts with it or not.
+    pub(crate) async fn give_back(
+        &self,
+        order: &Order,
+        payment: &Payment,
+        attempt: i64,
+        intent: Option<&str>,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<(), FunctionError> {
+        let current = attempt == payment.attempts;
+        let intent = match intent {
+            Some(intent) => Some(intent.to_owned()),
+            // Only the current try can have lost its answer: whoever pays again has heard of the one before.
+            None if current => self.provider.find(&payment.authorise_request()).await?.map(|intent| intent.id),
+            None => None,
+        };
+        // Never asked for; if the request is still on its way, the poller finds it.
+        let Some(intent) = intent else { return Ok(()) };
+        // What the record counts with is undone with the record; an earlier try has none any more.
+        let counts = payment.intent() == Some(intent.as_str());
+        if counts && (payment.status.is_good() || payment.status.is_taken()) {
+            let undoing =
+                Undoing { unpaid: PaymentStatus::Voided, asked: true, reason: RefundReason::LatePayment, note: None };
+            return self.undo_payment(order, payment, undoing, now, batch).await.map(drop);
+        }
+        let mut found = self.provider.retrieve(&intent).await?;
+        if matches!(found.status, IntentStatus::Held | IntentStatus::Pending) {
+            found = self.provider.void(&intent, &format!("{intent}/void")).await?;
+        }
+        match found.status {
+            IntentStatus::Cancelled | IntentStatus::Refused => Ok(()),
+            // It was not undone: look again.
+            IntentStatus::Held | IntentStatus::Pending => Err(ProviderError::Unavailable.into()),
+            // The news of the current try, heard by asking: late money, with a flow of its own.
+            IntentStatus::Taken if current && payment.status != PaymentStatus::Rejected => {
+                self.decide(&found, now, batch).await?;
+                Ok(())
+            }
+            IntentStatus::Taken => self.refund_stray(order, payment, &found, now, batch).await,
+        }
+    }
+
+    /// Opens the refund of a try that the payment does not count with, once.
+    async fn refund_stray(
+        &self,
+        order: &Order,
+        payment: &Payment,
+        intent: &Intent,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<(), FunctionError> {
+        let known = refunds::all(&*self.store, payment).await?;
+        let amount = intent.captured.saturating_sub(intent.refunded);
+        if amount <= 0 || known.iter().any(|refund| refund.intent() == intent.id) {
+            return Ok(());
+        }
+        ledger::post(batch, &refunds::stray_entry(payment, &intent.id, amount, now)?);
+        let wanted = Wanted {
+            amount,
+            reason: RefundReason::Duplicate,
+            note: None,
+            lines: Vec::new(),
+            intent: intent.id.clone(),
+        };
+        refunds::open_stray(payment.update(), order, payment, wanted, now, batch)?.write(batch);
+        Ok(())
+    }
+}
+
+impl Undoing {
+    fn wanted(&self, amount: i64, intent: &str) -> Wanted {
+        Wanted { amount, reason: self.reason, note: self.note.clone(), lines: Vec::new(), intent: intent.to_owned() }
+    }
+}
+
+impl From<OpenRefundError> for FunctionError {
+    fn from(error: OpenRefundError) -> FunctionError {
+        match error {
+            OpenRefundError::Read(error) => error.into(),
+            other => FunctionError::new("RefundRefused", other.to_string()),
+        }
+    }
+}
