@@ -47,16 +47,18 @@ const MAX_HOLDS: usize = 1_000;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ticker {
     PollPayments,
+    PollRefunds,
     ForgetKeys,
     WatchHolds,
 }
 
-const ALL: [Ticker; 3] = [Ticker::PollPayments, Ticker::ForgetKeys, Ticker::WatchHolds];
+const ALL: [Ticker; 4] = [Ticker::PollPayments, Ticker::PollRefunds, Ticker::ForgetKeys, Ticker::WatchHolds];
 
 impl Ticker {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Ticker::PollPayments => "poll-payments",
+            Ticker::PollRefunds => "poll-refunds",
             Ticker::ForgetKeys => "forget-keys",
             Ticker::WatchHolds => "watch-holds",
         }
@@ -65,6 +67,7 @@ impl Ticker {
     fn every_ms(self) -> i64 {
         match self {
             Ticker::PollPayments => 5_000,
+            Ticker::PollRefunds => 10_000,
             Ticker::ForgetKeys => 10_000,
             Ticker::WatchHolds => 600_000,
         }
@@ -110,6 +113,7 @@ impl App {
         let begin = Instant::now();
         match ticker {
             Ticker::PollPayments => self.poll_payments(now, begin).await,
+            Ticker::PollRefunds => self.poll_refunds(now, begin).await,
             Ticker::ForgetKeys => self.forget_keys(now, begin).await,
             Ticker::WatchHolds => self.watch_holds(now).await,
         }

@@ -139,6 +139,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/credit-notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List credit notes, newest first */
+        get: operations["list_credit_notes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credit-notes/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download a credit note */
+        get: operations["download_credit_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/delivery/callbacks": {
         parameters: {
             query?: never;
@@ -463,6 +497,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/orders/{id}/refunds/{refund}/credit-note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a link to the credit note of a refund */
+        get: operations["show_credit_note"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders/{id}/resolve": {
         parameters: {
             query?: never;
@@ -477,6 +528,53 @@ export interface paths {
          * @description Takes it out of the inbox; the note stands in its timeline.
          */
         post: operations["resolve_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{order}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the refunds of an order's payment, oldest first
+         * @description With what is left to give back; the `ETag` is the revision of the payment. The customer sees them with the tracking link.
+         */
+        get: operations["list_refunds_of_payment"];
+        put?: never;
+        /**
+         * Refund an order's payment
+         * @description Sets the amount apart at once, so that refunds can never exceed what was captured, whoever asks at the same time. The
+         *     provider, the credit note and the customer's mail follow: look at the refund. Without an amount, what the lines cost;
+         *     without lines, all that is left.
+         */
+        post: operations["request_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{order}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call off what a payment holds
+         * @description For an order that is over, or whose flow has given up: the hold of a payment that should not be there. An order that is
+         *     carried out is cancelled, which undoes its payment.
+         */
+        post: operations["void_payment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -562,6 +660,57 @@ export interface paths {
         get: operations["download_receipt"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List refunds, newest first */
+        get: operations["list_refunds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/refunds/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a refund */
+        get: operations["show_refund"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/refunds/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try a refund again that failed, or whose flow gave up */
+        post: operations["retry_refund"];
         delete?: never;
         options?: never;
         head?: never;
@@ -821,6 +970,60 @@ export interface components {
          * @enum {string}
          */
         CourierEvent: "picked_up" | "delivered";
+        /** @description Where to download a credit note. */
+        CreditNoteLink: {
+            /**
+             * Format: int64
+             * @description Gapless.
+             */
+            number: number;
+            /** @description `rfd_...` */
+            refundId: string;
+            /**
+             * Format: int64
+             * @description The number of the receipt that it corrects.
+             */
+            receipt?: number | null;
+            /** @description Path and query, signed. */
+            url: string;
+            /** @description Until when the link works. */
+            expiresAt: components["schemas"]["Instant"];
+            /** @description SHA-256 of the document, in hex. */
+            sha256: string;
+        };
+        /** @description A page of credit notes. */
+        CreditNotePage: {
+            /** @description Newest first. */
+            items: components["schemas"]["CreditNoteSummary"][];
+            /** @description The cursor of the next page; absent at the end. */
+            next?: string | null;
+        };
+        /** @description A credit note. */
+        CreditNoteSummary: {
+            /**
+             * Format: int64
+             * @description Gapless.
+             */
+            number: number;
+            /** @description `rfd_...` */
+            refundId: string;
+            /** @description `ord_...` */
+            orderId: string;
+            /**
+             * Format: int64
+             * @description The number of the receipt that it corrects; absent if the money went back before there was one.
+             */
+            receipt?: number | null;
+            /**
+             * Format: int64
+             * @description Minor units.
+             */
+            amount: number;
+            /** @description When it was issued. */
+            issuedAt: components["schemas"]["Instant"];
+            /** @description SHA-256 of the document, in hex. */
+            sha256: string;
+        };
         /**
          * @description A currency with two decimals, named by its ISO 4217 code.
          * @enum {string}
@@ -1111,7 +1314,7 @@ export interface components {
          * @description What a customer is told.
          * @enum {string}
          */
-        Notice: "received" | "payment-confirmed" | "payment-refused" | "in-preparation" | "ready" | "out-for-delivery" | "delivered" | "cancelled" | "rejected" | "refunded" | "expired";
+        Notice: "received" | "payment-confirmed" | "payment-refused" | "in-preparation" | "ready" | "out-for-delivery" | "delivered" | "cancelled" | "rejected" | "refunded" | "expired" | "reopened";
         /** @description A page of orders. */
         OrderPage: {
             /** @description Newest first. */
@@ -1487,6 +1690,125 @@ export interface components {
             /** @description At most 100; call again while it is not 0. */
             moved: number;
         };
+        /** @description Units of one line of the order that are given back. */
+        RefundLine: {
+            /** @description The position of the line in the order, from 0. */
+            line: number;
+            /**
+             * Format: int64
+             * @description How many units, at most what was ordered less what was refunded before.
+             */
+            quantity: number;
+            /** @description Whether the units are whole and go back to the shelf. */
+            restock?: boolean;
+        };
+        /** @description The refunds of one payment. */
+        RefundList: {
+            /** @description Oldest first. */
+            items: components["schemas"]["RefundView"][];
+            /**
+             * Format: int64
+             * @description Of the payment, for If-Match.
+             */
+            revision: number;
+            /**
+             * Format: int64
+             * @description What was taken, in minor units.
+             */
+            captured: number;
+            /**
+             * Format: int64
+             * @description What went back.
+             */
+            refunded: number;
+            /**
+             * Format: int64
+             * @description What is set apart for refunds that are not decided.
+             */
+            pending: number;
+            /**
+             * Format: int64
+             * @description What can still be given back.
+             */
+            left: number;
+        };
+        /** @description A page of refunds. */
+        RefundPage: {
+            /** @description Those of the newest orders first, or with a status the newest first. */
+            items: components["schemas"]["RefundView"][];
+            /** @description The cursor of the next page; absent at the end. */
+            next?: string | null;
+        };
+        /**
+         * @description Why money goes back.
+         * @enum {string}
+         */
+        RefundReason: "requested-by-customer" | "item-missing" | "wrong-item" | "quality" | "late-delivery" | "duplicate" | "fraudulent" | "out-of-stock" | "order-cancelled" | "order-rejected" | "late-payment" | "other";
+        /**
+         * @description Where a refund stands.
+         * @enum {string}
+         */
+        RefundStatus: "PENDING" | "SUCCEEDED" | "FAILED";
+        /** @description A refund. */
+        RefundView: {
+            /** @description `rfd_...` */
+            refundId: string;
+            /** @description `ord_...` */
+            orderId: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["RefundStatus"];
+            /**
+             * Format: int64
+             * @description Grows with every change.
+             */
+            revision: number;
+            /**
+             * Format: int64
+             * @description Minor units.
+             */
+            amount: number;
+            /** @description Of the amount. */
+            currency: components["schemas"]["Currency"];
+            /** @description Why. */
+            reason: components["schemas"]["RefundReason"];
+            /** @description More about it, for the staff. */
+            note?: string | null;
+            /** @description Which units of which lines; empty for a refund of an amount only. */
+            lines?: components["schemas"]["RefundLine"][];
+            /**
+             * Format: int64
+             * @description Which try with the provider, from 1.
+             */
+            attempt: number;
+            /** @description The provider's own id, once it is known. */
+            providerRefund?: string | null;
+            /** @description When it was asked for. */
+            requestedAt: components["schemas"]["Instant"];
+            settledAt?: null | components["schemas"]["Instant"];
+            /** @description Why it failed. */
+            failure?: string | null;
+            /** @description Whether its flow has given up, so that a person has to try again. */
+            halted: boolean;
+            /**
+             * Format: int64
+             * @description The number of its credit note, once it is issued.
+             */
+            creditNote?: number | null;
+        };
+        /** @description Gives money back. Without an amount, what the lines cost; without lines, all that is left. */
+        RequestRefund: {
+            /**
+             * Format: int64
+             * @description Minor units; at most captured - refunded - pending - disputed.
+             */
+            amount?: number | null;
+            /** @description Why. */
+            reason: components["schemas"]["RefundReason"];
+            /** @description More about it, for the staff; at most 280 characters. */
+            note?: string;
+            /** @description Which units of which lines, and whether they go back to the shelf; empty for a refund of an amount only. */
+            lines?: components["schemas"]["RefundLine"][];
+        };
         /** @description Says that a person has looked at an order that needed attention. */
         ResolveOrder: {
             /** @description What was done about it, for the order's timeline; at most 280 characters. */
@@ -1551,6 +1873,11 @@ export interface components {
             status: components["schemas"]["OrderStatus"];
             /** @description More about it. */
             detail?: string | null;
+        };
+        /** @description That a void is under way. */
+        Voiding: {
+            /** @description `ord_...` */
+            orderId: string;
         };
     };
     responses: never;
@@ -1861,6 +2188,86 @@ export interface operations {
             };
             /** @description a field is wrong */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_credit_notes: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200, by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditNotePage"];
+                };
+            };
+            /** @description a parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_credit_note: {
+        parameters: {
+            query: {
+                /** @description From the link. */
+                expires: number;
+                /** @description From the link. */
+                signature: string;
+            };
+            header?: never;
+            path: {
+                /** @description `crn_....pdf` */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": number[];
+                };
+            };
+            /** @description the link is not one of ours */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the link has expired */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2671,6 +3078,43 @@ export interface operations {
             };
         };
     };
+    show_credit_note: {
+        parameters: {
+            query?: {
+                /** @description The order's tracking token. */
+                t?: string;
+            };
+            header?: never;
+            path: {
+                /** @description `ord_...` */
+                id: string;
+                /** @description `rfd_...` */
+                refund: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a link, good for a while */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditNoteLink"];
+                };
+            };
+            /** @description there is no credit note (yet) */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     resolve_order: {
         parameters: {
             query?: never;
@@ -2721,6 +3165,186 @@ export interface operations {
                 };
             };
             /** @description it changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_refunds_of_payment: {
+        parameters: {
+            query?: {
+                /** @description The order's tracking token. */
+                t?: string;
+            };
+            header?: never;
+            path: {
+                /** @description `ord_...` */
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description all of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundList"];
+                };
+            };
+            /** @description there is no such order */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_refund: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description the revision of the payment that was seen, or `*`
+                 * @example "4"
+                 */
+                "If-Match": string;
+                /** @description 1 to 255 visible ASCII characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description `ord_...` */
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestRefund"];
+            };
+        };
+        responses: {
+            /** @description set apart; its flow is started */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundView"];
+                };
+            };
+            /** @description there is no such order */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description nothing was taken, or more was asked for than is left */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the payment changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    void_payment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description the revision of the payment that was seen, or `*`
+                 * @example "4"
+                 */
+                "If-Match": string;
+            };
+            path: {
+                /** @description `ord_...` */
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description asked for; look at the payment */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Voiding"];
+                };
+            };
+            /** @description there is no such order */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description nothing is held, or the order is carried out */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the payment changed since it was read */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -2890,6 +3514,139 @@ export interface operations {
             };
             /** @description the link has expired */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_refunds: {
+        parameters: {
+            query?: {
+                /** @description Only those in this status. */
+                status?: components["schemas"]["RefundStatus"];
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200, by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundPage"];
+                };
+            };
+            /** @description a parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_refund: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `rfd_...` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the refund */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundView"];
+                };
+            };
+            /** @description there is no such refund */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_refund: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description the revision of the refund that was seen, or `*`
+                 * @example "2"
+                 */
+                "If-Match": string;
+            };
+            path: {
+                /** @description `rfd_...` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description set apart again; its flow is started */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundView"];
+                };
+            };
+            /** @description there is no such refund */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it is under way, it went, or the amount is not left */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing */
+            428: {
                 headers: {
                     [name: string]: unknown;
                 };

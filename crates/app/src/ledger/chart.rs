@@ -27,6 +27,7 @@ const DEFAULT: &[(&str, &str, bool)] = &[
     ("assets:disputes", "Disputed payments", true),
     ("liabilities:tips", "Tips of the staff", true),
     ("liabilities:taxes", "Taxes collected", true),
+    ("liabilities:unapplied-payments", "Payments that no order counts with", true),
     ("income:sales", "Sales", true),
     ("income:delivery", "Delivery fees", true),
     ("income:service-fees", "Service fees", true),

@@ -3,6 +3,7 @@
 mod entries;
 mod news;
 mod open;
+mod poll;
 mod request;
 mod show;
 

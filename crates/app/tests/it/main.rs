@@ -10,5 +10,6 @@ mod ledger;
 mod orders;
 mod placing;
 mod receipts;
+mod refunds;
 mod shop;
 mod webhooks;

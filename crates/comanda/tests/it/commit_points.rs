@@ -90,8 +90,7 @@ impl Function for Broken {
 
 /// The same with some functions that fail.
 async fn open_with(store: Arc<CrashStore>, receipts: Arc<InMemory>, window: i64, broken: &[&str]) -> World {
-    let mut settings = Settings::default();
-    settings.payment_window_ms = window;
+    let mut settings = Settings { payment_window_ms: window, ..Settings::default() };
     settings.simulator.pix_paid_after_ms = None;
     settings.courier.pick_up_after_ms = 1;
     settings.courier.deliver_after_ms = 1;

@@ -35,6 +35,21 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
+/// The revision that the request means to change, or `*` for whichever it is by then. Without it the answer is 428.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IfMatchOrAny(pub(crate) Option<i64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatchOrAny {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<IfMatchOrAny, Problem> {
+        if parts.headers.get(header::IF_MATCH).is_some_and(|value| value == "*") {
+            return Ok(IfMatchOrAny(None));
+        }
+        IfMatch::from_request_parts(parts, state).await.map(|IfMatch(revision)| IfMatchOrAny(Some(revision)))
+    }
+}
+
 /// Whether the client has this version already.
 pub(crate) fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
     let sent = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());

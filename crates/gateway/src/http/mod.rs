@@ -13,7 +13,7 @@ mod stream;
 pub(crate) use assets::page;
 pub(crate) use body::{Json, Params, Segment, header_text, read, read_up_to};
 pub(crate) use caller::{Action, Caller};
-pub(crate) use condition::{IdempotencyKey, IfMatch, if_none_match};
+pub(crate) use condition::{IdempotencyKey, IfMatch, IfMatchOrAny, if_none_match};
 pub(crate) use cursor::Cursor;
 pub(crate) use problem::{CATALOGUE, Problem, Wire, method_not_allowed};
 pub(crate) use reply::Reply;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod catalogue;
+mod credit_notes;
 mod deliveries;
 mod engine;
 mod executions;
@@ -11,6 +12,7 @@ mod mailbox;
 mod orders;
 mod payments;
 mod receipts;
+mod refunds;
 mod simulator;
 mod stats;
 
@@ -76,6 +78,8 @@ pub(crate) fn all(document: &mut OpenApi) -> Router<Gateway> {
     let resources = [
         orders::resource(),
         payments::resource(),
+        refunds::resource(),
+        credit_notes::resource(),
         kitchen::resource(),
         deliveries::resource(),
         catalogue::resource(),

@@ -35,11 +35,11 @@ async fn show_receipt(
 /// The proof that a link is ours.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Proof {
+pub(crate) struct Proof {
     /// From the link.
-    expires: i64,
+    pub(crate) expires: i64,
     /// From the link.
-    signature: String,
+    pub(crate) signature: String,
 }
 
 /// Download a receipt
