@@ -2,7 +2,7 @@
 # folders (.tools, web/node_modules, target), nothing else is touched.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-aws lint fmt bench conformance flows web clean
+.PHONY: help run test test-aws deploy undeploy lint fmt bench conformance flows web clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -15,6 +15,12 @@ test: ## All checks and tests; CRASH_ROUNDS=50 for a long crash test
 
 test-aws: ## What goes to AWS, checked without AWS: linters of template and flows
 	@scripts/test-aws
+
+deploy: ## Put everything on AWS; STAGE=test, ARGS=--sample (docs/aws.md)
+	@scripts/deploy up $(ARGS)
+
+undeploy: ## Take it away again; what holds money stays, and is listed
+	@scripts/deploy down
 
 lint: ## Formatting, clippy, dependencies, the page's lint
 	@scripts/test format clippy dependencies web

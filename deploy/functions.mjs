@@ -60,7 +60,7 @@ export const queues = {
   "mail": { timeout: 60, rights: ["sendMail"] },
   "late-payments": { timeout: 60, fifo: true, rights: ["provider"] },
   "simulator-webhooks": { timeout: 30, rights: [] },
-  "simulator-pix": { timeout: 30, rights: ["provider"] },
+  "simulator-timers": { timeout: 30, rights: ["provider"] },
   "simulator-courier": { timeout: 30, rights: [] },
 };
 

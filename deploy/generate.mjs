@@ -128,7 +128,7 @@ const queue = ([name, { timeout, fifo = false, rights: own }]) => {
   const id = pascal(name);
   const ending = fifo ? ".fifo" : "";
   const kind = fifo ? "\n      FifoQueue: true\n      DeduplicationScope: messageGroup\n      FifoThroughputLimit: perMessageGroupId" : "";
-  const deadKind = fifo ? "\n      FifoQueue: true" : "";
+  const deadKind = fifo ? "      FifoQueue: true\n" : "";
   return `  ${id}Queue:
     Type: AWS::SQS::Queue
     DeletionPolicy: Delete
@@ -147,8 +147,7 @@ const queue = ([name, { timeout, fifo = false, rights: own }]) => {
     DeletionPolicy: Retain
     UpdateReplacePolicy: Retain
     Properties:
-      QueueName: !Sub \${AWS::StackName}-${name}-dead${ending}${deadKind}
-      KmsMasterKeyId: !Ref DataKey
+${deadKind}      KmsMasterKeyId: !Ref DataKey
       KmsDataKeyReusePeriodSeconds: 86400
       MessageRetentionPeriod: 1209600
       RedriveAllowPolicy: {redrivePermission: byQueue, sourceQueueArns: [${arn("sqs", `\${AWS::StackName}-${name}${ending}`)}]}

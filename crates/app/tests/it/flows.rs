@@ -44,6 +44,29 @@ async fn every_placeholder_is_a_function_and_every_function_stands_in_a_flow() {
     assert_eq!(used, known);
 }
 
+/// What goes to AWS has a function for each of ours, and a queue with its consumer. The benchmark stays at home, and beats
+/// there come from a schedule.
+#[tokio::test]
+async fn the_template_has_every_function_and_every_queue() {
+    let template = include_str!("../../../../deploy/template.yaml");
+    let shop = Shop::open().await;
+    let mut used = Vec::new();
+    for flow in [app::ORDER_FLOW, app::UNDO_FLOW] {
+        placeholders(&serde_json::from_str(flow).unwrap(), &mut used);
+    }
+    let functions = used.iter().map(|name| format!("fn.{name}"));
+    let consumers = shop.app.consumers();
+    let queues =
+        consumers.iter().map(|c| c.queue()).filter(|queue| *queue != "tickers").map(|queue| format!("queue.{queue}"));
+    let mut wanted: Vec<String> = functions.chain(queues).collect();
+    wanted.sort();
+    wanted.dedup();
+    let handlers = template.lines().filter_map(|line| line.trim().strip_prefix("Handler: "));
+    let mut there: Vec<&str> = handlers.filter(|h| h.starts_with("fn.") || h.starts_with("queue.")).collect();
+    there.sort_unstable();
+    assert_eq!(there, wanted, "change deploy/functions.mjs and run `node deploy/generate.mjs`");
+}
+
 /// The flow that undoes is the end of the order's flow: what is changed in one is changed in the other.
 #[test]
 fn an_order_is_undone_in_one_way() {
