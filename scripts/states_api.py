@@ -258,6 +258,57 @@ def pages_are_walked(sfn):
     assert refused(sfn.list_state_machines, nextToken=token) == "InvalidToken"
 
 
+@check
+def a_distributed_map_has_runs_and_children(sfn):
+    item = {"Type": "Pass", "Parameters": {"twice.$": "States.MathAdd($, $)"}, "End": True}
+    each = {"Type": "Map", "Label": "Each", "MaxConcurrency": 2, "ToleratedFailureCount": 1, "End": True, "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "Double", "States": {"Double": item}}}
+    parent = sfn.start_execution(stateMachineArn=machine(sfn, "runs", flow(Each=each)), input="[1, 2, 3]")["executionArn"]
+    assert json.loads(ended(sfn, parent)["output"]) == [{"twice": 2}, {"twice": 4}, {"twice": 6}]
+    [run] = sfn.list_map_runs(executionArn=parent)["mapRuns"]
+    assert run["executionArn"] == parent and run["stopDate"] >= run["startDate"]
+    started = next(e for e in sfn.get_execution_history(executionArn=parent)["events"] if e["type"] == "MapRunStarted")
+    assert started["mapRunStartedEventDetails"]["mapRunArn"] == run["mapRunArn"]
+    described = sfn.describe_map_run(mapRunArn=run["mapRunArn"])
+    assert (described["status"], described["maxConcurrency"], described["toleratedFailureCount"]) == ("SUCCEEDED", 2, 1)
+    assert described["itemCounts"]["succeeded"] == described["executionCounts"]["total"] == 3, described
+    pages = sfn.get_paginator("list_executions").paginate(mapRunArn=run["mapRunArn"], PaginationConfig={"PageSize": 2})
+    children = [child for page in pages for child in page["executions"]]
+    assert len(children) == 3 and all(child["mapRunArn"] == run["mapRunArn"] for child in children)
+    child = sfn.describe_execution(executionArn=children[-1]["executionArn"])
+    assert (child["input"], child["output"], child["mapRunArn"]) == ("1", '{"twice":2}', run["mapRunArn"]), child
+    kinds = [e["type"] for e in sfn.get_execution_history(executionArn=child["executionArn"])["events"]]
+    assert kinds == ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"], kinds
+    pinned = sfn.describe_state_machine_for_execution(executionArn=child["executionArn"])
+    assert (pinned["label"], pinned["mapRunArn"]) == ("Each", run["mapRunArn"])
+    assert refused(sfn.update_map_run, mapRunArn=run["mapRunArn"], maxConcurrency=5) == "ValidationException"
+    assert refused(sfn.describe_map_run, mapRunArn=run["mapRunArn"][:-1] + "z") == "ResourceNotFound"
+    assert refused(sfn.list_executions, mapRunArn=parent) == "InvalidArn"
+
+
+@check
+def a_run_is_changed_while_it_runs(sfn):
+    activity = sfn.create_activity(name=f"items-{STAMP}")["activityArn"]
+    each = {"Type": "Map", "MaxConcurrency": 1, "End": True, "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "Work",
+        "States": {"Work": {"Type": "Task", "Resource": activity, "End": True}}}}
+    parent = sfn.start_execution(stateMachineArn=machine(sfn, "update", flow(Each=each)), input="[1, 2]")["executionArn"]
+    first = sfn.get_activity_task(activityArn=activity)
+    run = sfn.list_map_runs(executionArn=parent)["mapRuns"][0]["mapRunArn"]
+    assert sfn.describe_map_run(mapRunArn=run)["itemCounts"]["running"] == 1
+    sfn.update_map_run(mapRunArn=run, maxConcurrency=2, toleratedFailurePercentage=50.0)
+    described = sfn.describe_map_run(mapRunArn=run)
+    assert (described["maxConcurrency"], described["toleratedFailurePercentage"]) == (2, 50.0), described
+    second = sfn.get_activity_task(activityArn=activity)
+    sfn.send_task_failure(taskToken=first["taskToken"], error="Bad")
+    sfn.send_task_success(taskToken=second["taskToken"], output="2")
+    assert ended(sfn, parent)["status"] == "SUCCEEDED"
+    counts = sfn.describe_map_run(mapRunArn=run)["itemCounts"]
+    assert (counts["succeeded"], counts["failed"]) == (1, 1), counts
+    failed = sfn.list_executions(mapRunArn=run, statusFilter="FAILED")["executions"]
+    assert len(failed) == 1, failed
+
+
 def signatures_are_needed(endpoint, access_key, secret_key):
     def list_with(key, secret):
         return refused(client(endpoint, key, secret).list_state_machines)

@@ -46,7 +46,7 @@ pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
-    let (limit, cursor) = paging::page(&call.params, "activities", 1_024)?;
+    let (limit, cursor) = paging::page(&call.params, "activities")?;
     let (activities, next) = call.engine().activities(cursor, limit).await.map_err(refused)?;
     let mut out = json!({ "activities": activities.iter().map(|a| show(call, a)).collect::<Vec<_>>() });
     if let Some(next) = next {
@@ -62,7 +62,7 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) async fn get_task(call: &Call<'_>) -> Result<Value, Fault> {
-    let worker = call.params.bounded("workerName", 80)?;
+    let worker = call.params.text("workerName");
     let activity = find(call).await?;
     let fetched = call.engine().fetch_task(&activity.name, worker, POLL);
     let closing = async {

@@ -8,10 +8,6 @@ use super::fault::Fault;
 use super::params::Params;
 use super::{Call, machines, name, paging, seconds, set};
 
-/// The most versions that an alias routes to.
-const ROUTES: usize = 2;
-/// The most characters of a description.
-const DESCRIPTION: usize = 256;
 /// Routing to another version than before under the same name.
 const DIFFERENT: &str = "Failed to create alias because an alias with the same name and a different routing configuration \
      already exists.";
@@ -23,25 +19,11 @@ struct Routing<'a> {
 }
 
 fn routing(params: &Params) -> Result<Option<Routing<'_>>, Fault> {
-    let Some(items) = params.list("routingConfiguration")? else { return Ok(None) };
-    let mut pairs = Vec::new();
-    for (at, item) in items.iter().enumerate() {
-        let member = |field: &str| format!("routingConfiguration.{}.member.{field}", at + 1);
-        let missing = |field: &str| Fault::constraint("null", &member(field), "Member must not be null");
-        let arn = item.get("stateMachineVersionArn").and_then(Value::as_str);
-        let arn = arn.ok_or_else(|| missing("stateMachineVersionArn"))?;
-        let weight = item.get("weight").and_then(Value::as_i64).ok_or_else(|| missing("weight"))?;
-        let bound = match weight {
-            ..0 => Some("Member must have value greater than or equal to 0"),
-            0..=100 => None,
-            _ => Some("Member must have value less than or equal to 100"),
-        };
-        if let Some(rule) = bound {
-            return Err(Fault::constraint(&format!("'{weight}'"), &member("weight"), rule));
-        }
-        pairs.push((arn, weight));
-    }
-    check_count(&pairs)?;
+    let Some(items) = params.list("routingConfiguration") else { return Ok(None) };
+    let pairs: Vec<(&str, i64)> = items
+        .iter()
+        .filter_map(|item| Some((item.get("stateMachineVersionArn")?.as_str()?, item.get("weight")?.as_i64()?)))
+        .collect();
     let arns = || pairs.iter().map(|(arn, _)| *arn).collect::<Vec<_>>().join(", ");
     let refuse = |problem: String| Err(Fault::new("ValidationException", problem));
     let (mut machine, mut routes) = (None, Vec::new());
@@ -77,19 +59,6 @@ fn routing(params: &Params) -> Result<Option<Routing<'_>>, Fault> {
     Ok(machine.map(|machine| Routing { machine, routes }))
 }
 
-fn check_count(pairs: &[(&str, i64)]) -> Result<(), Fault> {
-    let rule = match pairs.len() {
-        0 => "Member must have length greater than or equal to 1",
-        1..=ROUTES => return Ok(()),
-        _ => "Member must have length less than or equal to 2",
-    };
-    let item = |(arn, weight): &(&str, i64)| {
-        format!("RoutingConfigurationListItem(stateMachineVersionArn={arn}, weight={weight})")
-    };
-    let shown: Vec<String> = pairs.iter().map(item).collect();
-    Err(Fault::constraint(&format!("'[{}]'", shown.join(", ")), "routingConfiguration", rule))
-}
-
 /// The machine and the alias that an ARN names.
 fn alias_arn(call: &Call<'_>) -> Result<(String, String, String), Fault> {
     let given = call.params.required("stateMachineAliasArn")?;
@@ -102,12 +71,9 @@ fn alias_arn(call: &Call<'_>) -> Result<(String, String, String), Fault> {
 
 pub(super) async fn create(call: &Call<'_>) -> Result<Value, Fault> {
     let alias = name::check(call.params.required("name")?)?;
-    if alias.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Fault::new("InvalidName", format!("Invalid Name: '{alias}'")));
-    }
     let missing = || Fault::constraint("null", "routingConfiguration", "Member must not be null");
     let Routing { machine, routes } = routing(&call.params)?.ok_or_else(missing)?;
-    let description = call.params.bounded("description", DESCRIPTION)?;
+    let description = call.params.text("description");
     let made = call.engine().create_alias(machine, alias, &routes, description).await.map_err(|error| match error {
         MachineError::AlreadyExists => Fault::new("ConflictException", DIFFERENT),
         MachineError::DoesNotExist => Fault::resource(&call.arn(&format!("stateMachine:{machine}"))),
@@ -122,7 +88,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Value, Fault> {
 pub(super) async fn update(call: &Call<'_>) -> Result<Value, Fault> {
     let (given, machine, alias) = alias_arn(call)?;
     let routing = routing(&call.params)?;
-    let description = call.params.bounded("description", DESCRIPTION)?;
+    let description = call.params.text("description");
     if routing.is_none() && description.is_none() {
         let message = "Either the description or the routing configuration must be specified";
         return Err(Fault::new("ValidationException", message));
@@ -163,7 +129,7 @@ pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
-    let (limit, cursor) = paging::page(&call.params, "aliases", 1_024)?;
+    let (limit, cursor) = paging::page(&call.params, "aliases")?;
     let given = call.params.required("stateMachineArn")?;
     let arn = arn::machine(given)?;
     let machine = machines::find(call, arn.name, given).await?;

@@ -6,6 +6,8 @@ use super::fault::Fault;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MachineArn<'a> {
     pub(super) name: &'a str,
+    /// The label of one of its distributed Maps.
+    pub(super) label: Option<&'a str>,
     pub(super) qualifier: Qualifier<'a>,
 }
 
@@ -21,6 +23,8 @@ pub(super) enum Qualifier<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ExecutionArn<'a> {
     pub(super) machine: &'a str,
+    /// The label of the distributed Map whose child it is.
+    pub(super) label: Option<&'a str>,
     pub(super) name: &'a str,
     pub(super) express: bool,
 }
@@ -60,15 +64,21 @@ pub(super) fn machine(arn: &str) -> Result<MachineArn<'_>, Fault> {
             Err(_) => (name, Qualifier::Alias(qualifier)),
         },
     };
-    // A label of a distributed Map may follow the name after a slash.
-    Ok(MachineArn { name: name.split('/').next().unwrap_or(name), qualifier })
+    let (name, label) = name.split_once('/').map_or((name, None), |(name, label)| (name, Some(label)));
+    Ok(MachineArn { name, label, qualifier })
 }
 
 pub(super) fn execution(arn: &str) -> Result<ExecutionArn<'_>, Fault> {
     let (kind, rest) = expect(arn, &["execution", "express"])?;
     let mut parts = rest.split(':');
     let (machine, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    Ok(ExecutionArn { machine, name, express: kind == "express" })
+    let (machine, label) = machine.split_once('/').map_or((machine, None), |(machine, label)| (machine, Some(label)));
+    Ok(ExecutionArn { machine, label, name, express: kind == "express" })
+}
+
+/// A run of a distributed Map; the engine finds it by the whole ARN.
+pub(super) fn map_run(arn: &str) -> Result<&str, Fault> {
+    expect(arn, &["mapRun"]).map(|_| arn)
 }
 
 pub(super) fn activity(arn: &str) -> Result<&str, Fault> {
@@ -81,7 +91,7 @@ mod tests {
 
     #[track_caller]
     fn check(arn: &str, name: &str, qualifier: Qualifier<'_>) {
-        assert_eq!(machine(arn).unwrap(), MachineArn { name, qualifier });
+        assert_eq!(machine(arn).unwrap(), MachineArn { name, label: None, qualifier });
     }
 
     #[test]

@@ -1,19 +1,16 @@
 //! Executions.
 
-use runtime::{Description, Filter, MachineKind, Place, StateMachine, Target};
+use asl::HistoryEvent;
+use runtime::{ChildExecution, Description, Filter, MachineKind, Place, StateMachine, Target};
 use serde_json::{Value, json};
 
 use super::arn::{self, Qualifier};
 use super::fault::Fault;
 use super::params::Params;
-use super::{Call, input, machines, name, paging, seconds, set};
+use super::{Call, input, machines, map_runs, name, paging, seconds, set};
 
-/// The most characters of an input or output.
+/// The most bytes of an input or output.
 const DATA: usize = 262_144;
-/// The most characters of an error and of a cause.
-const ERROR: usize = 256;
-const CAUSE: usize = 32_768;
-const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"];
 /// How long after its end an execution can be redriven.
 const REDRIVE_MS: i64 = 14 * 24 * 3_600_000;
 /// Express executions are billed for at least this memory, in steps of this time; so AWS shows them.
@@ -34,7 +31,7 @@ async fn target(call: &Call<'_>) -> Result<(String, Target), Fault> {
 }
 
 fn given_input(params: &Params) -> Result<Value, Fault> {
-    let text = params.bounded("input", DATA)?.unwrap_or("{}");
+    let text = params.text("input").unwrap_or("{}");
     let invalid = |problem: &str| {
         Fault::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{problem}'"))
     };
@@ -48,7 +45,7 @@ fn given_input(params: &Params) -> Result<Value, Fault> {
 }
 
 fn given_name(params: &Params) -> Result<Option<&str>, Fault> {
-    params.text("name")?.map(name::check).transpose()
+    params.text("name").map(name::check).transpose()
 }
 
 /// As long as the engine is not too far behind.
@@ -77,7 +74,7 @@ pub(super) async fn start_sync(call: &Call<'_>) -> Result<Value, Fault> {
     let (_, target) = target(call).await?;
     let name = given_name(&call.params)?;
     let input = given_input(&call.params)?;
-    let data = call.params.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? != Some("METADATA_ONLY");
+    let data = call.params.text("includedData") != Some("METADATA_ONLY");
     if target.machine.kind == MachineKind::Standard {
         return Err(Fault::not_for_express());
     }
@@ -97,13 +94,7 @@ pub(super) async fn start_sync(call: &Call<'_>) -> Result<Value, Fault> {
         "billingDetails": { "billedMemoryUsedInMB": BILLED_MB, "billedDurationInMilliseconds": billed_ms },
     });
     let output = run.output.map(|output| output.to_string());
-    let texts =
-        [("input", Some(text), data), ("output", output, data), ("error", run.error, true), ("cause", run.cause, true)];
-    for (field, text, shown) in texts {
-        if let Some(text) = text.filter(|_| shown) {
-            set(&mut out, field, text);
-        }
-    }
+    show_texts(&mut out, data, Some(text), output, run.error, run.cause);
     Ok(out)
 }
 
@@ -113,9 +104,37 @@ pub(super) async fn place(call: &Call<'_>, given: &str) -> Result<(StateMachine,
     if arn.express {
         return Err(Fault::not_for_express());
     }
+    if arn.label.is_some() {
+        return Err(Fault::execution(given));
+    }
     let machine = machines::find(call, arn.machine, given).await.map_err(|_| Fault::execution(given))?;
     let place = call.engine().find_execution(&machine, arn.name).await.map_err(|error| Fault::store(&error))?;
     Ok((machine, place.ok_or_else(|| Fault::execution(given))?))
+}
+
+/// A child execution of a distributed Map with its history, if the ARN is of one. What is shown is durable.
+pub(super) async fn child(call: &Call<'_>, given: &str) -> Result<Option<(ChildExecution, Vec<HistoryEvent>)>, Fault> {
+    let arn = arn::execution(given)?;
+    if arn.label.is_none() {
+        return Ok(None);
+    }
+    let found = call.engine().child_execution(given).await.map_err(|error| Fault::store(&error))?;
+    let found = found.ok_or_else(|| Fault::execution(given))?;
+    if found.0.express {
+        return Err(Fault::not_for_express());
+    }
+    call.engine().store().flush().await.map_err(|error| Fault::store(&error.into()))?;
+    Ok(Some(found))
+}
+
+/// Refuses to change a child on its own.
+fn only_with_its_parent(given: &str, code: &'static str) -> Result<(), Fault> {
+    match arn::execution(given)?.label {
+        None => Ok(()),
+        Some(_) => {
+            Err(Fault::new(code, "A child execution of a Map Run is stopped and redriven with its parent execution"))
+        }
+    }
 }
 
 /// A Standard execution as the engine describes it. What is shown is durable.
@@ -129,7 +148,10 @@ pub(super) async fn found(call: &Call<'_>, given: &str) -> Result<(StateMachine,
 
 pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
     let given = call.params.required("executionArn")?;
-    let data = call.params.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? != Some("METADATA_ONLY");
+    let data = call.params.text("includedData") != Some("METADATA_ONLY");
+    if let Some((child, _)) = child(call, given).await? {
+        return Ok(describe_child(child, data));
+    }
     let (machine, place, execution) = found(call, given).await?;
     let status = execution.status.as_str();
     let mut out = json!({
@@ -158,18 +180,42 @@ pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
     }
     let input = Some(execution.input.to_string());
     let output = execution.output.map(|output| output.to_string());
-    let texts = [
-        ("input", input, data),
-        ("output", output, data),
-        ("error", execution.error, true),
-        ("cause", execution.cause, true),
-    ];
+    show_texts(&mut out, data, input, output, execution.error, execution.cause);
+    Ok(out)
+}
+
+fn describe_child(child: ChildExecution, data: bool) -> Value {
+    let mut out = map_runs::child(&child);
+    if let Value::Object(fields) = &mut out {
+        fields.remove("itemCount");
+    }
+    set(&mut out, "redriveCount", 0);
+    set(&mut out, "redriveStatus", "NOT_REDRIVABLE");
+    set(&mut out, "redriveStatusReason", "A child execution of a Map Run is redriven with its parent execution");
+    set(&mut out, "inputDetails", json!({ "included": data }));
+    if child.output.is_some() {
+        set(&mut out, "outputDetails", json!({ "included": data }));
+    }
+    let (input, output) = (Some(child.input.to_string()), child.output.map(|output| output.to_string()));
+    show_texts(&mut out, data, input, output, child.error, child.cause);
+    out
+}
+
+/// Adds input, output, error and cause to an answer.
+fn show_texts(
+    out: &mut Value,
+    data: bool,
+    input: Option<String>,
+    output: Option<String>,
+    error: Option<String>,
+    cause: Option<String>,
+) {
+    let texts = [("input", input, data), ("output", output, data), ("error", error, true), ("cause", cause, true)];
     for (field, text, shown) in texts {
         if let Some(text) = text.filter(|_| shown) {
-            set(&mut out, field, text);
+            set(out, field, text);
         }
     }
-    Ok(out)
 }
 
 /// Adds the version and the alias by which an execution was started.
@@ -184,8 +230,9 @@ fn qualify(call: &Call<'_>, machine: &StateMachine, place: &Place, out: &mut Val
 
 pub(super) async fn stop(call: &Call<'_>) -> Result<Value, Fault> {
     let given = call.params.required("executionArn")?;
-    let error = call.params.bounded("error", ERROR)?.map(str::to_owned);
-    let cause = call.params.bounded("cause", CAUSE)?.map(str::to_owned);
+    let error = call.params.text("error").map(str::to_owned);
+    let cause = call.params.text("cause").map(str::to_owned);
+    only_with_its_parent(given, "ValidationException")?;
     let (_, place) = place(call, given).await?;
     let stopped = call.engine().stop_execution(place.id, error, cause).await.map_err(|error| Fault::store(&error))?;
     let stopped = stopped.ok_or_else(|| Fault::execution(given))?;
@@ -206,7 +253,8 @@ fn not_redrivable(execution: &Description) -> Option<String> {
 
 pub(super) async fn redrive(call: &Call<'_>) -> Result<Value, Fault> {
     let given = call.params.required("executionArn")?;
-    call.params.bounded("clientToken", 64)?;
+    call.params.text("clientToken");
+    only_with_its_parent(given, "ExecutionNotRedrivable")?;
     let (_, place, execution) = found(call, given).await?;
     let refuse = |reason: String| Fault::new("ExecutionNotRedrivable", reason);
     if let Some(reason) = not_redrivable(&execution) {
@@ -219,11 +267,16 @@ pub(super) async fn redrive(call: &Call<'_>) -> Result<Value, Fault> {
 
 pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
     let params = &call.params;
-    let (limit, cursor) = paging::page(params, "executions", 3_096)?;
-    let status = params.word("statusFilter", &STATUSES)?.map(str::to_owned);
-    if params.has("mapRunArn") {
-        let arn = params.required("mapRunArn")?;
-        return Err(Fault::resource(arn));
+    let (limit, cursor) = paging::page(params, "executions")?;
+    let status = params.text("statusFilter").map(str::to_owned);
+    let refuse = |message: &str| Err(Fault::new("ValidationException", message));
+    match (params.has("mapRunArn"), params.has("stateMachineArn")) {
+        (true, false) => return map_runs::executions_of(call, limit, cursor).await,
+        (false, true) if params.has("redriveFilter") => {
+            return refuse("redriveFilter is only supported together with mapRunArn");
+        }
+        (false, true) => {}
+        _ => return refuse("Exactly one of stateMachineArn and mapRunArn must be specified"),
     }
     let given = params.required("stateMachineArn")?;
     let arn = arn::machine(given)?;

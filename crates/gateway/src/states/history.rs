@@ -1,5 +1,6 @@
 //! The history of an execution.
 
+use asl::HistoryEvent;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
@@ -10,18 +11,15 @@ const DATA: [&str; 4] = ["input", "output", "parameters", "assignedVariables"];
 
 pub(super) async fn get(call: &Call<'_>) -> Result<Value, Fault> {
     let params = &call.params;
-    let (limit, cursor) = paging::page(params, "history", 1_024)?;
+    let (limit, cursor) = paging::page(params, "history")?;
     let given = params.required("executionArn")?;
-    let reverse = params.flag("reverseOrder")?;
-    let data = !params.has("includeExecutionData") || params.flag("includeExecutionData")?;
+    let reverse = params.flag("reverseOrder");
+    let data = !params.has("includeExecutionData") || params.flag("includeExecutionData");
     let from = match cursor {
         None => 0,
         Some(cursor) => cursor.parse::<usize>().map_err(|_| Fault::token())?,
     };
-    let (_, place) = executions::place(call, given).await?;
-    let events = call.engine().history(place.id).await.map_err(|error| Fault::store(&error))?;
-    let mut events = events.ok_or_else(|| Fault::execution(given))?;
-    call.engine().store().flush().await.map_err(|error| Fault::store(&error.into()))?;
+    let mut events = events(call, given).await?;
     if reverse {
         events.reverse();
     }
@@ -43,6 +41,16 @@ pub(super) async fn get(call: &Call<'_>) -> Result<Value, Fault> {
         set(&mut out, "nextToken", paging::token("history", &next.to_string()));
     }
     Ok(out)
+}
+
+async fn events(call: &Call<'_>, given: &str) -> Result<Vec<HistoryEvent>, Fault> {
+    if let Some((_, events)) = executions::child(call, given).await? {
+        return Ok(events);
+    }
+    let (_, place) = executions::place(call, given).await?;
+    let events = call.engine().history(place.id).await.map_err(|error| Fault::store(&error))?;
+    call.engine().store().flush().await.map_err(|error| Fault::store(&error.into()))?;
+    events.ok_or_else(|| Fault::execution(given))
 }
 
 /// Takes the data out of the details of an event.

@@ -9,21 +9,14 @@ use super::fault::Fault;
 use super::params::Params;
 use super::{Call, executions, name, paging, references, seconds, set, settings, tags};
 
-const KINDS: [&str; 2] = ["EXPRESS", "STANDARD"];
-/// The most characters of a definition.
-const DEFINITION: usize = 1_048_576;
-/// The most characters of a role's ARN.
-const ROLE: usize = 256;
-/// The most characters of a description.
-const DESCRIPTION: usize = 256;
 /// Findings of a validation that asks for no number.
 const FINDINGS: usize = 100;
 
-fn kind(params: &Params) -> Result<MachineKind, Fault> {
-    Ok(match params.word("type", &KINDS)? {
+fn kind(params: &Params) -> MachineKind {
+    match params.text("type") {
         Some("EXPRESS") => MachineKind::Express,
         _ => MachineKind::Standard,
-    })
+    }
 }
 
 fn role(role: &str) -> Result<String, Fault> {
@@ -35,8 +28,8 @@ fn role(role: &str) -> Result<String, Fault> {
 
 /// The description of a version, which only a published one can have.
 fn version_description(params: &Params) -> Result<Option<&str>, Fault> {
-    let description = params.bounded("versionDescription", DESCRIPTION)?.filter(|text| !text.is_empty());
-    match description.is_some() && !params.flag("publish")? {
+    let description = params.text("versionDescription").filter(|text| !text.is_empty());
+    match description.is_some() && !params.flag("publish") {
         true => Err(Fault::new("ValidationException", "Version description can only be set when publish is true")),
         false => Ok(description),
     }
@@ -48,12 +41,12 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Value, Fault> {
     params.required("definition")?;
     let new = NewMachine {
         name: name::check(machine)?.to_owned(),
-        definition: params.bounded("definition", DEFINITION)?.unwrap_or_default().to_owned(),
+        definition: params.text("definition").unwrap_or_default().to_owned(),
         role_arn: {
             params.required("roleArn")?;
-            role(params.bounded("roleArn", ROLE)?.unwrap_or_default())?
+            role(params.text("roleArn").unwrap_or_default())?
         },
-        kind: kind(params)?,
+        kind: kind(params),
         settings: settings::complete(params)?,
         tags: tags::given(params)?,
     };
@@ -62,7 +55,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Value, Fault> {
     let refused = |error| Fault::of_machine(error, &arn);
     let made = call.engine().create_state_machine(&new).await.map_err(refused)?;
     let mut out = json!({ "creationDate": seconds(made.created_at), "stateMachineArn": arn });
-    if params.flag("publish")? {
+    if params.flag("publish") {
         let version = call.engine().publish_version(machine, None, description).await;
         let version = version.map_err(|error| Fault::of_machine(error, &arn))?;
         set(&mut out, "stateMachineVersionArn", format!("{arn}:{}", version.version));
@@ -76,8 +69,8 @@ pub(super) async fn update(call: &Call<'_>) -> Result<Value, Fault> {
     let machine = arn::machine(arn)?;
     let settings = settings::given(params)?;
     let update = MachineUpdate {
-        definition: params.bounded("definition", DEFINITION)?.map(str::to_owned),
-        role_arn: params.bounded("roleArn", ROLE)?.map(role).transpose()?,
+        definition: params.text("definition").map(str::to_owned),
+        role_arn: params.text("roleArn").map(role).transpose()?,
         settings,
     };
     if update.definition.is_none() && update.role_arn.is_none() && update.settings.is_empty() {
@@ -95,7 +88,7 @@ pub(super) async fn update(call: &Call<'_>) -> Result<Value, Fault> {
     if let Some(revision_id) = revision.revision_id {
         set(&mut out, "revisionId", revision_id);
     }
-    if params.flag("publish")? {
+    if params.flag("publish") {
         let version = call.engine().publish_version(machine.name, None, description).await;
         let version = version.map_err(|error| Fault::of_machine(error, arn))?;
         set(
@@ -135,8 +128,8 @@ fn show(revision: &Revision, without_definition: bool) -> Map<String, Value> {
     out
 }
 
-fn metadata_only(params: &Params) -> Result<bool, Fault> {
-    Ok(params.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? == Some("METADATA_ONLY"))
+fn metadata_only(params: &Params) -> bool {
+    params.text("includedData") == Some("METADATA_ONLY")
 }
 
 pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
@@ -153,7 +146,7 @@ pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
             (version.flow_id, version.created_at, format!("{base}:{number}"), version.description)
         }
     };
-    let mut out = show(&revision(call, flow_id, given).await?, metadata_only(&call.params)?);
+    let mut out = show(&revision(call, flow_id, given).await?, metadata_only(&call.params));
     out.insert("stateMachineArn".into(), shown.into());
     out.insert("name".into(), machine.name.into());
     out.insert("status".into(), if machine.deleting { "DELETING" } else { "ACTIVE" }.into());
@@ -167,12 +160,26 @@ pub(super) async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
 
 pub(super) async fn describe_for_execution(call: &Call<'_>) -> Result<Value, Fault> {
     let given = call.params.required("executionArn")?;
-    let (machine, _, description) = executions::found(call, given).await?;
+    let child = executions::child(call, given).await?.map(|(child, _)| child);
+    let parent = match &child {
+        Some(child) => {
+            let run = call.engine().map_run(&child.map_run_arn).await.map_err(|error| Fault::store(&error))?;
+            run.ok_or_else(|| Fault::execution(given))?.execution_arn
+        }
+        None => given.to_owned(),
+    };
+    let (machine, _, description) = executions::found(call, &parent).await?;
     let revision = revision(call, description.flow_id, given).await?;
-    let mut out = show(&revision, metadata_only(&call.params)?);
+    let mut out = show(&revision, metadata_only(&call.params));
     out.insert("stateMachineArn".into(), call.arn(&format!("stateMachine:{}", machine.name)).into());
     out.insert("name".into(), machine.name.into());
     out.insert("updateDate".into(), seconds(revision.created_at));
+    if let Some(child) = child {
+        let label = arn::machine(&child.state_machine_arn)?.label.unwrap_or_default();
+        out.insert("label".into(), label.into());
+        out.insert("mapRunArn".into(), child.map_run_arn.into());
+        out.insert("stateMachineArn".into(), child.state_machine_arn.as_str().into());
+    }
     Ok(out.into())
 }
 
@@ -187,7 +194,7 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
-    let (limit, cursor) = paging::page(&call.params, "machines", 1_024)?;
+    let (limit, cursor) = paging::page(&call.params, "machines")?;
     let page = call.engine().state_machines(cursor, limit).await;
     let (machines, next) = page.map_err(|error| Fault::of_machine(error, ""))?;
     let item = |machine: &StateMachine| {
@@ -220,11 +227,11 @@ fn show_finding(finding: &Finding) -> Value {
 pub(super) fn validate(call: &Call<'_>) -> Result<Value, Fault> {
     let params = &call.params;
     params.required("definition")?;
-    let definition = params.bounded("definition", DEFINITION)?.unwrap_or_default();
-    let warnings = params.word("severity", &["ERROR", "WARNING"])? == Some("WARNING");
-    let most = params.integer("maxResults")?.filter(|most| *most > 0);
+    let definition = params.text("definition").unwrap_or_default();
+    let warnings = params.text("severity") == Some("WARNING");
+    let most = params.integer("maxResults").filter(|most| *most > 0);
     let most = most.and_then(|most| usize::try_from(most).ok()).map_or(FINDINGS, |most| most.min(FINDINGS));
-    let (result, findings) = match runtime::check_definition(definition, kind(params)?) {
+    let (result, findings) = match runtime::check_definition(definition, kind(params)) {
         Ok(definition) => ("OK", definition.warnings().to_vec()),
         Err(findings) => ("FAIL", findings),
     };

@@ -11,6 +11,8 @@ mod fault;
 mod history;
 mod input;
 mod machines;
+mod map_runs;
+mod model;
 mod name;
 mod paging;
 mod params;
@@ -103,7 +105,7 @@ pub(crate) async fn answer(State(gateway): State<Gateway>, caller: Caller, reque
     };
     let context = parts.extensions.get::<Arc<Context>>().cloned();
     let operation = operation(&parts.headers).map(str::to_owned);
-    let Some(operation) = operation else {
+    let Some(operation) = operation.filter(|operation| model::knows(operation)) else {
         return written(Err(Fault::new("UnknownOperationException", "")));
     };
     let body = match read_up_to(Request::new(body), BODY_BYTES, BODY_TIME).await {
@@ -114,7 +116,7 @@ pub(crate) async fn answer(State(gateway): State<Gateway>, caller: Caller, reque
     if let Some(Err(fault)) = claim.map(|claim| claim.verify(&head, &body, keys, now_s)) {
         return written(Err(fault));
     }
-    let params = match Params::parse(&body) {
+    let params = match Params::parse(&operation, &body) {
         Ok(params) => params,
         Err(fault) => return written(Err(fault)),
     };
@@ -146,6 +148,9 @@ async fn dispatch(operation: &str, call: &Call<'_>) -> Result<Value, Fault> {
         "RedriveExecution" => executions::redrive(call).await,
         "ListExecutions" => executions::list(call).await,
         "GetExecutionHistory" => history::get(call).await,
+        "ListMapRuns" => map_runs::list(call).await,
+        "DescribeMapRun" => map_runs::describe(call).await,
+        "UpdateMapRun" => map_runs::update(call).await,
         "TestState" => trial::test(call).await,
         "SendTaskSuccess" => tasks::succeed(call).await,
         "SendTaskFailure" => tasks::fail(call).await,

@@ -10,10 +10,6 @@ use super::arn::{self, Qualifier};
 use super::fault::Fault;
 use super::params::Params;
 
-/// The most characters of a key and of a value.
-const KEY: usize = 128;
-const VALUE: usize = 256;
-
 /// What has tags.
 enum Resource<'a> {
     Machine(&'a str),
@@ -42,18 +38,9 @@ fn refused(error: MachineError, arn: &str) -> Fault {
 /// The tags that a call gives.
 pub(super) fn given(params: &Params) -> Result<BTreeMap<String, String>, Fault> {
     let mut tags = BTreeMap::new();
-    for (at, tag) in params.list("tags")?.unwrap_or_default().iter().enumerate() {
-        let key = tag.get("key").and_then(Value::as_str).unwrap_or_default();
-        let value = tag.get("value").and_then(Value::as_str).unwrap_or_default();
-        for (field, text, most, least) in [("key", key, KEY, 1), ("value", value, VALUE, 0)] {
-            let member = format!("tags.{}.member.{field}", at + 1);
-            let rule = match text.chars().count() {
-                length if length < least => "Member must have length greater than or equal to 1".to_owned(),
-                length if length > most => format!("Member must have length less than or equal to {most}"),
-                _ => continue,
-            };
-            return Err(Fault::constraint(&format!("'{text}'"), &member, &rule));
-        }
+    for tag in params.list("tags").unwrap_or_default() {
+        let text = |field: &str| tag.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (key, value) = (text("key"), text("value"));
         tags.insert(key.to_owned(), value.to_owned());
     }
     if tags.len() > MAX_TAGS {
@@ -77,7 +64,7 @@ pub(super) async fn tag(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) async fn untag(call: &Call<'_>) -> Result<Value, Fault> {
-    let keys = call.params.list("tagKeys")?.unwrap_or_default();
+    let keys = call.params.list("tagKeys").unwrap_or_default();
     let keys: Vec<String> = keys.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     change(call, &BTreeMap::new(), &keys).await
 }

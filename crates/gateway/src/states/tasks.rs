@@ -6,22 +6,19 @@ use serde_json::{Value, json};
 use super::fault::Fault;
 use super::{Call, input};
 
-/// The most characters of a token, an output, an error and a cause.
-const TOKEN: usize = 2_048;
+/// The most bytes of an output.
 const OUTPUT: usize = 262_144;
-const ERROR: usize = 256;
-const CAUSE: usize = 32_768;
 
 async fn report(call: &Call<'_>, report: Report) -> Result<Value, Fault> {
     call.params.required("taskToken")?;
-    let token = call.params.bounded("taskToken", TOKEN)?.unwrap_or_default();
+    let token = call.params.text("taskToken").unwrap_or_default();
     call.engine().report(token, report).await?;
     Ok(json!({}))
 }
 
 pub(super) async fn succeed(call: &Call<'_>) -> Result<Value, Fault> {
     call.params.required("output")?;
-    let text = call.params.bounded("output", OUTPUT)?.unwrap_or_default();
+    let text = call.params.text("output").unwrap_or_default();
     let invalid = |problem: &str| Fault::new("InvalidOutput", format!("Invalid Output: '{problem}'"));
     if text.len() > OUTPUT {
         return Err(invalid("The output has more than 262144 bytes in UTF-8."));
@@ -31,8 +28,8 @@ pub(super) async fn succeed(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) async fn fail(call: &Call<'_>) -> Result<Value, Fault> {
-    let error = call.params.bounded("error", ERROR)?.map(str::to_owned);
-    let cause = call.params.bounded("cause", CAUSE)?.map(str::to_owned);
+    let error = call.params.text("error").map(str::to_owned);
+    let cause = call.params.text("cause").map(str::to_owned);
     report(call, Report::Failure { error, cause }).await
 }
 

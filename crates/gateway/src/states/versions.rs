@@ -6,17 +6,14 @@ use super::arn::{self, Qualifier};
 use super::fault::Fault;
 use super::{Call, machines, paging, seconds, set};
 
-/// The most characters of a description.
-const DESCRIPTION: usize = 256;
-
 pub(super) async fn publish(call: &Call<'_>) -> Result<Value, Fault> {
     let given = call.params.required("stateMachineArn")?;
     let arn = arn::machine(given)?;
     if arn.qualifier != Qualifier::None {
         return Err(Fault::machine(given));
     }
-    let revision = call.params.text("revisionId")?;
-    let description = call.params.bounded("description", DESCRIPTION)?.filter(|text| !text.is_empty());
+    let revision = call.params.text("revisionId");
+    let description = call.params.text("description").filter(|text| !text.is_empty());
     let version = call.engine().publish_version(arn.name, revision, description).await;
     let version = version.map_err(|error| Fault::of_machine(error, given))?;
     Ok(json!({
@@ -26,7 +23,7 @@ pub(super) async fn publish(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) async fn list(call: &Call<'_>) -> Result<Value, Fault> {
-    let (limit, cursor) = paging::page(&call.params, "versions", 1_024)?;
+    let (limit, cursor) = paging::page(&call.params, "versions")?;
     let given = call.params.required("stateMachineArn")?;
     let arn = arn::machine(given)?;
     let machine = machines::find(call, arn.name, given).await?;
