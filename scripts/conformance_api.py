@@ -1,6 +1,6 @@
 """Runs recorded API scripts against an endpoint and says, per operation, how many of the recorded answers agree.
 
-    conformance_api.py --endpoint URL --data FOLDER [--area PREFIX] [--name TEXT] [--show N] [--all-needs]
+    conformance_api.py --endpoint URL --data FOLDER [--area PREFIX] [--name TEXT] [--show N] [--all-needs] [--out FILE]
 
 A script is a list of calls and awaits, and of answers to match. Scripts that need more than the engine are left out
 unless --all-needs is given. Names are changed, so that scripts do not meet on one server, and in the answers changed back.
@@ -134,17 +134,51 @@ class Script:
         row = {"test": self.case["test"], "area": self.case["area"], "key": match["key"],
                "operation": self.operations.get(step, "not run"), "agree": False}
         try:
-            got = self.cases.plain(self.resolve(match["value"]))
-            got = trimmed(json.loads(self.cases.normal(self.incoming(json.dumps(got)), self.case)))
+            got = self.replaced(json.dumps(self.cases.plain(self.resolve(match["value"]))))
+            got = trimmed(json.loads(self.cases.normal(self.incoming(got), self.case)))
+            want = match["expected"]
+            if self.case.get("unordered_parallel"):
+                want, got = without_order(want), without_order(got)
         except (LookupError, AttributeError, TypeError, ValueError) as error:
             row["got"] = problem or f"{type(error).__name__}: {error}"
             return row
         wild = WILD | set(self.case.get("wild", ()))
         wild |= {t["replacement"] for t in self.case["transformers"] if t["kind"] == "jsonpath"}
-        row["agree"] = agrees(match["expected"], got, wild, self.cases)
+        row["agree"] = agrees(want, got, wild, self.cases)
         if not row["agree"]:
-            row["want"], row["got"] = match["expected"], got
+            row["want"], row["got"] = want, got
         return row
+
+    def replaced(self, text):
+        """The text with those parts of answers replaced that the recording names by a reference."""
+        for t in self.case["transformers"]:
+            if t["kind"] == "regex" and "@@{" in t["regex"]:
+                try:
+                    text = text.replace(self.resolve(t["regex"]), t["replacement"])
+                except LookupError:
+                    pass
+        return text
+
+
+def without_order(answer):
+    """An answer whose events between the start of a Parallel and its exit are sorted and have no ids."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("events"), list):
+        return answer
+    out, inside = [], None
+    for event in answer["events"]:
+        if event["type"] in ("ParallelStateSucceeded", "ParallelStateFailed"):
+            continue
+        if event["type"] == "ParallelStateStarted" and inside is None:
+            out.append(event)
+            inside = []
+        elif inside is None:
+            out.append(event)
+        elif event["type"] == "ParallelStateExited":
+            out += sorted(inside, key=lambda e: (e["type"], json.dumps(e, sort_keys=True))) + [event]
+            inside = None
+        else:
+            inside.append({**event, "id": [0], "previousEventId": 0})
+    return {**answer, "events": out}
 
 
 def values_at(values, query):
@@ -190,6 +224,7 @@ def main():
     p.add_argument("--name", default="")
     p.add_argument("--show", type=int, default=0, help="print this many disagreeing answers")
     p.add_argument("--all-needs", action="store_true")
+    p.add_argument("--out", help="write a JSON object an answer to this file")
     a = p.parse_args()
     sys.dont_write_bytecode = True
     sys.path.insert(0, os.path.abspath(a.data))
@@ -205,6 +240,9 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(a.clients) as pool:
         runs = list(pool.map(lambda n: Script(scripts[n], n, client, run_cases).run(), range(len(scripts))))
     rows = [row for run in runs for row in run]
+    if a.out:
+        with open(a.out, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
     groups = collections.defaultdict(list)
     for row in rows:
         groups[row["operation"]].append(row)
