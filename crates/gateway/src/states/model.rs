@@ -87,7 +87,7 @@ fn value(shape: &Value, given: &Value, at: &str, problems: &mut Vec<String>) -> 
         ("boolean", Value::Bool(_)) => {}
         ("list", Value::Array(items)) => {
             length(items.len(), &bound, &mut wrong);
-            for (n, item) in items.iter().enumerate().take(if problems.is_empty() { usize::MAX } else { 0 }) {
+            for (n, item) in items.iter().enumerate() {
                 self::value(
                     shape.get("of").unwrap_or(&Value::Null),
                     item,
@@ -230,14 +230,14 @@ mod tests {
             ),
         );
         check(
-            "SendTaskFailure",
-            json!({"taskToken": null}),
-            &format!("{one} null at 'taskToken' failed to satisfy constraint: Member must not be null"),
+            "StopExecution",
+            json!({"executionArn": null}),
+            &format!("{one} null at 'executionArn' failed to satisfy constraint: Member must not be null"),
         );
         check(
             "SendTaskSuccess",
             json!({"taskToken": "", "output": "x".repeat(262_145)}),
-            "ValidationException: 2 validation errors detected: Value '' at 'taskToken' failed to satisfy constraint: Member \
+            "ValidationException: 2 validation errors detected: Value at 'taskToken' failed to satisfy constraint: Member \
              must have length greater than or equal to 1; Value at 'output' failed to satisfy constraint: Member must have \
              length less than or equal to 262144",
         );

@@ -4,6 +4,7 @@
 
 mod document;
 mod errors;
+mod fuzz;
 mod server;
 mod start;
 mod states;

@@ -62,8 +62,10 @@ async fn calls_are_answered_as_on_aws() {
         (
             "CreateStateMachine",
             json!({"name": long, "definition": PASS, "roleArn": role}),
-            "InvalidName",
-            json!(format!("Invalid Name: '{long}'")),
+            "ValidationException",
+            json!(format!(
+                "1 validation error detected: Value '{long}' at 'name' failed to satisfy constraint: Member must"
+            )),
         ),
         (
             "CreateStateMachine",
@@ -78,7 +80,7 @@ async fn calls_are_answered_as_on_aws() {
             json!({"name": "x", "roleArn": role}),
             "ValidationException",
             json!(
-                "1 validation error detected: Value null at 'definition' failed to satisfy constraint: Member must not be null"
+                "1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must not be null"
             ),
         ),
         (
@@ -133,7 +135,7 @@ async fn calls_are_answered_as_on_aws() {
             "StartExecution",
             json!({"stateMachineArn": wait, "input": big}),
             "ValidationException",
-            json!("1 validation error detected: Value '"),
+            json!("1 validation error detected: Value at 'input'"),
         ),
         (
             "DescribeExecution",
@@ -233,7 +235,79 @@ async fn calls_are_answered_as_on_aws() {
             "ValidationException",
             json!("State type 'Succeed' is not supported when a mock is specified"),
         ),
-        ("ListMapRuns", json!({"executionArn": run}), "UnknownOperationException", json!("")),
+        ("ListMapRuns", json!({"executionArn": run}), "", json!({"mapRuns": []})),
+        (
+            "DescribeMapRun",
+            json!({"mapRunArn": pass}),
+            "InvalidArn",
+            json!("Invalid Arn: 'Resource type not valid in this context: stateMachine'"),
+        ),
+        (
+            "DescribeMapRun",
+            json!({"mapRunArn": pass.replace("stateMachine:pass", "mapRun:pass/Each:1")}),
+            "ResourceNotFound",
+            json!("Resource not found: '"),
+        ),
+        (
+            "UpdateMapRun",
+            json!({"mapRunArn": run, "maxConcurrency": -1, "toleratedFailurePercentage": 100.5}),
+            "ValidationException",
+            json!("2 validation errors detected: Value '-1' at 'maxConcurrency'"),
+        ),
+        (
+            "ListExecutions",
+            json!({}),
+            "ValidationException",
+            json!("Exactly one of stateMachineArn and mapRunArn must be specified"),
+        ),
+        (
+            "ListExecutions",
+            json!({"stateMachineArn": wait, "redriveFilter": "REDRIVEN"}),
+            "ValidationException",
+            json!("redriveFilter is only"),
+        ),
+        (
+            "RedriveExecution",
+            json!({"executionArn": run, "clientToken": "a b"}),
+            "ValidationException",
+            json!(
+                "1 validation error detected: Value 'a b' at 'clientToken' failed to satisfy constraint: Member must \
+                satisfy regular expression pattern: [!-~]+"
+            ),
+        ),
+        (
+            "StopExecution",
+            json!({"executionArn": wait}),
+            "InvalidArn",
+            json!("Invalid Arn: 'Resource type not valid in this context: stateMachine'"),
+        ),
+        (
+            "DeleteStateMachine",
+            json!({"stateMachineArn": "m"}),
+            "InvalidArn",
+            json!("Invalid Arn: 'Invalid ARN prefix: m'"),
+        ),
+        (
+            "TagResource",
+            json!({"resourceArn": pass, "tags": [{"key": "", "value": "v"}]}),
+            "ValidationException",
+            json!(
+                "1 validation error detected: Value '' at 'tags.1.member.key' failed to satisfy constraint: Member must \
+                have length greater than or equal to 1"
+            ),
+        ),
+        (
+            "ValidateStateMachineDefinition",
+            json!({"definition": "{"}),
+            "",
+            json!({"result": "FAIL", "truncated": false}),
+        ),
+        (
+            "UpdateStateMachineAlias",
+            json!({"stateMachineAliasArn": pass}),
+            "InvalidArn",
+            json!("Invalid Arn: 'Invalid state machine alias ARN"),
+        ),
     ];
     for (target, params, error, wanted) in cases {
         let shown = params.to_string().chars().take(120).collect::<String>();
