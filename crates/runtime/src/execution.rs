@@ -39,6 +39,8 @@ const MAX_RECORD_BYTES: usize = 1 << 20;
 const MAX_DRAFT_BYTES: usize = 1 << 20;
 /// The most arrivals taken in before the next commit.
 const MAX_ARRIVALS: usize = 32;
+/// How long a draft waits for the functions at work, so that most of it goes with their results.
+const DRAFT_PATIENCE: Duration = Duration::from_millis(10);
 /// How long an execution or the store is left alone before the next attempt.
 const PAUSE_MS: i64 = 1_000;
 /// The node in `owner`; there is one as long as the store is embedded.
@@ -316,6 +318,10 @@ impl Core {
                         }
                     }
                     () = mailbox.notify.notified() => {}
+                    // The timers of a function that takes its time, and of the branches beside it, must be set.
+                    () = tokio::time::sleep(DRAFT_PATIENCE), if !work.draft.is_empty() => {
+                        self.commit_draft(&mut work).await?;
+                    }
                 }
                 continue;
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::memory::MemoryStore;
 use crate::port::Progress;
@@ -47,6 +47,8 @@ pub struct CrashStore {
     progress: Arc<watch::Sender<Progress>>,
     crash: Option<CrashPoint>,
     crashed: AtomicBool,
+    /// Something is applied that is not durable.
+    applied_more: Arc<Notify>,
     crash_notice: watch::Sender<bool>,
 }
 
@@ -74,11 +76,13 @@ impl CrashStore {
             log: tokio::sync::Mutex::new(batches),
             crash,
             crashed: AtomicBool::new(false),
+            applied_more: Arc::default(),
             crash_notice: watch::Sender::new(false),
         });
-        let syncing = Arc::downgrade(&store);
+        let (syncing, applied_more) = (Arc::downgrade(&store), store.applied_more.clone());
         tokio::spawn(async move {
             loop {
+                applied_more.notified().await;
                 tokio::time::sleep(SYNC_AFTER).await;
                 let Some(store) = syncing.upgrade() else { return };
                 store.sync().await;
@@ -175,6 +179,7 @@ impl Store for CrashStore {
         }
         self.applied.commit(batch.clone()).await?;
         log.push(batch);
+        self.applied_more.notify_one();
         if self.crash == Some(CrashPoint::After(number)) {
             self.crash_now();
             drop(log);

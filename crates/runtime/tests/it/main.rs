@@ -7,4 +7,5 @@ mod crash;
 mod flows;
 mod map_runs;
 mod queues;
+mod simulation;
 mod world;
