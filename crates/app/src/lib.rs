@@ -40,6 +40,7 @@ pub mod views;
 mod webhooks;
 
 pub use app::{App, Ports};
+pub use audit::{Auditor, Progress, Source};
 pub use bench::BenchError;
 pub use call::{Answer, Call, Consumer, Delivery, Function, FunctionError};
 pub use callbacks::CallbackError;

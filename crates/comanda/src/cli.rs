@@ -70,7 +70,7 @@ pub(crate) enum Command {
     /// Work with flow files
     #[command(subcommand)]
     Flow(Flow),
-    /// Prove that orders, payments, stock and receipts agree
+    /// Prove that orders, payments, refunds, ledger, stock, receipts, credit notes and the provider agree
     Audit(Audit),
     /// Copy the store to a file, also while the server runs
     Backup {
@@ -206,7 +206,7 @@ pub(crate) struct Place {
 
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
-    /// Ask this server instead of opening the data folder, which a running server keeps to itself
+    /// Ask this server instead of reading the data folder; both work while a server runs
     #[arg(long, env = "COMANDA_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
 }

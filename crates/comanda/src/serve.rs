@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use app::{App, Ports, Secrets, SmtpMailer};
+use app::{App, Auditor, Ports, Secrets, SmtpMailer, Source};
 use gateway::Gateway;
 use object_store::local::LocalFileSystem;
 use runtime::{Builder, Runtime};
-use store::sqlite::SqliteStore;
+use store::sqlite::{SqliteSnapshot, SqliteStore};
 use store::{Schema, Store};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -103,6 +103,41 @@ impl Backend {
         self.app.ledger().start();
         self.engine.start().await.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))
     }
+}
+
+/// An auditor of the store's file, also while a server uses it. It writes nothing.
+///
+/// # Errors
+/// There is no store, or it is of another version.
+pub(crate) fn auditor(config: &Config) -> Result<Auditor, Failure> {
+    let path = store_path(config);
+    let folder = config.data.display();
+    if !path.exists() {
+        let problem = format!("there is no store in `{folder}`; name the folder with --data");
+        return Err(Failure::new(Kind::NotFound, problem));
+    }
+    let unreadable = |error: store::ReadError| Failure::new(Kind::Unavailable, format!("`{folder}`: {error}"));
+    let version = SqliteSnapshot::take(&path).and_then(|snapshot| snapshot.version()).map_err(unreadable)?;
+    if version != app::SCHEMA_VERSION {
+        let known = app::SCHEMA_VERSION;
+        let problem = format!("`{folder}` has schema version {version}, not {known}: start this version's server once");
+        return Err(Failure::new(Kind::Usage, problem));
+    }
+    let key = MasterKey::open(&config.keys.file, &config.data)?;
+    let secrets = Secrets::new(&key.derive(Purpose::Application));
+    let (settings, files) = (settings::of(config, ""), receipts(&config.data)?);
+    let used = in_use(&path);
+    let auditor = Auditor::new(Source::File(path), move |snapshot| {
+        Ports::embedded(snapshot, files.clone(), &secrets, &settings).provider
+    });
+    // Where nothing moves, there is nothing to wait for.
+    Ok(if used { auditor } else { auditor.again_after([std::time::Duration::ZERO; 3]) })
+}
+
+/// Whether a server has the store open.
+fn in_use(path: &Path) -> bool {
+    let lock = std::fs::File::open(path.with_extension("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 /// A running server.

@@ -34,7 +34,7 @@ pub async fn entry(store: &dyn Store, id: i64) -> Result<Option<Recorded>, ReadE
 }
 
 /// The entries of a row.
-pub(super) fn read_row(row: &Row) -> Result<Vec<Recorded>, ReadError> {
+pub(crate) fn read_row(row: &Row) -> Result<Vec<Recorded>, ReadError> {
     let first = row.key().int().ok_or_else(|| damaged(row, "id"))?;
     let entries = row.text("body").and_then(body::read).ok_or_else(|| damaged(row, "body"))?;
     Ok(entries.into_iter().zip(first..).map(|(entry, id)| Recorded { id, entry }).collect())

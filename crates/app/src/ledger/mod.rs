@@ -37,6 +37,7 @@ pub use accept::{Accepted, MAX_BATCH_ENTRIES, MAX_STORED_BYTES};
 pub use calendar::Calendar;
 pub use chart::{MAX_ACCOUNTS, provider_account};
 pub use close::MAX_CLOSE_DAYS;
+pub(crate) use entries::read_row;
 pub use entries::{ListEntries, Recorded, entry};
 pub use error::{AccountError, PostError, ReportError};
 pub use post::{post, posted};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::basket::Line;
 use domain::receipt::CreditNote;
 use sha2::{Digest, Sha256};
-use store::{Query, ReadError};
+use store::{Query, ReadError, Store};
 
 use super::credit_note_pdf::render;
 use super::{Document, DownloadError, ReceiptFile, TEMPLATE, local_time, method};
@@ -77,7 +77,7 @@ impl App {
         if let Some(file) = self.stored(id, record.number, &record.sha256).await {
             return Ok(file);
         }
-        let document = self.credit_note_again(&record).await.map_err(FindError::from)?;
+        let document = credit_note_again(&*self.store, &record).await.map_err(FindError::from)?;
         self.restored(id, order_id, record.number, &record.sha256, document).await
     }
 
@@ -87,20 +87,6 @@ impl App {
             Some(note) => CreditNoteRecord::load(&*self.store, note).await,
             None => Ok(None),
         }
-    }
-
-    async fn credit_note_again(&self, record: &CreditNoteRecord) -> Result<Option<Document>, ReadError> {
-        let order = Order::load(&*self.store, record.order_id).await?;
-        let payment = Payment::load(&*self.store, record.order_id).await?;
-        let refund = Refund::load(&*self.store, record.order_id, record.refund).await?;
-        let issuer = Issuer::load(&*self.store, record.issuer_id).await?;
-        let (Some(order), Some(payment), Some(refund), Some(issuer)) = (order, payment, refund, issuer) else {
-            return Ok(None);
-        };
-        if issuer.template != TEMPLATE {
-            return Ok(None);
-        }
-        Ok(Some(print(&order, &payment, &refund, record, &issuer)?))
     }
 
     /// Issues the credit note of a refund under that number: its record and its document.
@@ -130,6 +116,24 @@ impl App {
         record.sha256 = document.sha256;
         Ok((record, document.bytes))
     }
+}
+
+/// The document of a credit note once more, as [`super::receipt_again`].
+pub(crate) async fn credit_note_again(
+    store: &dyn Store,
+    record: &CreditNoteRecord,
+) -> Result<Option<Document>, ReadError> {
+    let order = Order::load(store, record.order_id).await?;
+    let payment = Payment::load(store, record.order_id).await?;
+    let refund = Refund::load(store, record.order_id, record.refund).await?;
+    let issuer = Issuer::load(store, record.issuer_id).await?;
+    let (Some(order), Some(payment), Some(refund), Some(issuer)) = (order, payment, refund, issuer) else {
+        return Ok(None);
+    };
+    if issuer.template != TEMPLATE {
+        return Ok(None);
+    }
+    Ok(Some(print(&order, &payment, &refund, record, &issuer)?))
 }
 
 /// Makes the document of a credit note: the same records, the same bytes.

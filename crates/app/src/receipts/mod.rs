@@ -13,8 +13,9 @@ use domain::receipt::{Method, Receipt};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use sha2::{Digest, Sha256};
-use store::{Batch, ReadError};
+use store::{Batch, ReadError, Store};
 
+pub(crate) use credit_notes::credit_note_again;
 pub(crate) use files::Files;
 pub(crate) use numbers::Numbers;
 pub(crate) use pdf::TEMPLATE;
@@ -131,7 +132,7 @@ impl App {
             return Ok(file);
         }
         // The file is missing or not what was issued: the record makes the same bytes again.
-        let document = self.document(id, &record).await.map_err(FindError::from)?;
+        let document = receipt_again(&*self.store, &record).await.map_err(FindError::from)?;
         self.restored(receipt_id, id, record.number, &record.sha256, document).await
     }
 
@@ -180,20 +181,6 @@ impl App {
         signature::hex(&signature::hmac(&self.secrets.receipts, &parts))
     }
 
-    /// The document of a receipt once more, out of what was written down when it was issued.
-    async fn document(&self, id: i64, record: &ReceiptRecord) -> Result<Option<Document>, ReadError> {
-        let order = Order::load(&*self.store, id).await?;
-        let payment = Payment::load(&*self.store, id).await?;
-        let issuer = Issuer::load(&*self.store, record.issuer_id).await?;
-        let (Some(order), Some(payment), Some(issuer)) = (order, payment, issuer) else {
-            return Ok(None);
-        };
-        if issuer.template != TEMPLATE {
-            return Ok(None);
-        }
-        Ok(Some(print(&order, &payment, record, &issuer)?))
-    }
-
     /// How far the merchant's time is ahead of UTC at an instant.
     fn utc_offset_s(&self, now: i64) -> i64 {
         let instant = Timestamp::from_millisecond(now).unwrap_or_default();
@@ -222,6 +209,21 @@ impl App {
         record.sha256 = document.sha256;
         Ok((record, document.bytes))
     }
+}
+
+/// The document of a receipt once more, out of what was written down when it was issued; `None` if that is gone, or of an
+/// older template.
+pub(crate) async fn receipt_again(store: &dyn Store, record: &ReceiptRecord) -> Result<Option<Document>, ReadError> {
+    let order = Order::load(store, record.order_id).await?;
+    let payment = Payment::load(store, record.order_id).await?;
+    let issuer = Issuer::load(store, record.issuer_id).await?;
+    let (Some(order), Some(payment), Some(issuer)) = (order, payment, issuer) else {
+        return Ok(None);
+    };
+    if issuer.template != TEMPLATE {
+        return Ok(None);
+    }
+    Ok(Some(print(&order, &payment, record, &issuer)?))
 }
 
 /// Makes the document of a receipt: the same records, the same bytes.

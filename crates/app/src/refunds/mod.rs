@@ -7,7 +7,7 @@ mod poll;
 mod request;
 mod show;
 
-pub(crate) use entries::stray as stray_entry;
+pub(crate) use entries::{refund as entry, stray as stray_entry};
 pub(crate) use news::{Around, REFUND_FAILED};
 pub use open::OpenRefundError;
 pub(crate) use open::{Wanted, all, open, open_stray};

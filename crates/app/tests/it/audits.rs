@@ -38,11 +38,11 @@ async fn check(script: &str, spoil: impl AsyncFn(&Shop), codes: &str) {
     let number = if script == EXPIRED { "pix" } else { GOOD };
     let id = shop.place(lunch(number)).await;
     shop.run(&id, script).await;
-    let report = shop.app.audit().await.unwrap();
+    let report = shop.audit().await;
     assert!(report.differences.is_empty() && report.books_compared, "{report:?}");
     spoil(&shop).await;
     for flagged in [false, true] {
-        let report = shop.app.audit().await.unwrap();
+        let report = shop.audit().await;
         let found: Vec<&str> = report.differences.iter().map(|difference| difference.code.as_str()).collect();
         assert_eq!(found.join(" "), codes, "flagged: {flagged}, {:?}", report.differences);
         // A person who looks is no reason to look away.

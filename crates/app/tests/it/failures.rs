@@ -39,10 +39,10 @@ async fn a_late_payment_is_given_back_after_an_outage() {
     let refunds = shop.app.refunds_of(&id).await.unwrap();
     assert_eq!((refunds.pending, refunds.left), (5180, 0));
     shop.run(&id, "well").await;
-    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    assert_eq!(shop.audit().await.differences, []);
     shop.run(&id, "refund").await;
     assert_eq!(sorted(&shop.summary(&id).await), sorted("EXPIRED REFUNDED 300/0/0 received,expired,refunded"));
-    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    assert_eq!(shop.audit().await.differences, []);
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn stock_and_order_wait_for_no_provider() {
         shop.run(&id, "well").await;
         shop.late(&id).await;
         assert_eq!(sorted(&shop.summary(&id).await), sorted(&format!("CANCELLED {after}")));
-        assert_eq!(shop.app.audit().await.unwrap().differences, []);
+        assert_eq!(shop.audit().await.differences, []);
     }
     // The customer pays the Pix after all.
     let script =
@@ -133,7 +133,7 @@ async fn a_cancelled_order_is_confirmed_to_nobody() {
                   generate-receipt!OrderCancelled await-preparation!OrderCancelled reverse-payment:CANCELLED \
                   release-stock close-order:CANCELLED";
     let (shop, _) = check(GOOD, script, "CANCELLED REFUNDED 300/0/0 received,refunded,cancelled").await;
-    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    assert_eq!(shop.audit().await.differences, []);
 }
 
 #[tokio::test]
@@ -264,9 +264,9 @@ async fn a_beat_that_was_parked_is_started_anew() {
         shop.store.commit(batch).await.unwrap();
     }
     let shop = Shop::over(store, settings()).await;
-    assert_eq!(shop.messages("tickers").await.len(), 3);
-    assert_eq!(shop.drain("tickers", 1).await, 3);
-    assert_eq!(shop.messages("tickers").await.len(), 3);
+    assert_eq!(shop.messages("tickers").await.len(), 4);
+    assert_eq!(shop.drain("tickers", 1).await, 4);
+    assert_eq!(shop.messages("tickers").await.len(), 4);
 }
 
 #[tokio::test]

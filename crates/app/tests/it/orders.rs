@@ -10,7 +10,7 @@ async fn check_order(order: serde_json::Value, script: &str, expected: &str) -> 
     let id = shop.place(order).await;
     shop.run(&id, script).await;
     assert_eq!(sorted(&shop.summary(&id).await), sorted(expected), "{script}");
-    let report = shop.app.audit().await.unwrap();
+    let report = shop.audit().await;
     assert_eq!(report.differences, [], "{script}");
     (shop, id)
 }
@@ -262,10 +262,10 @@ async fn the_poller_finds_what_no_webhook_brought() {
     let id = shop.place(lunch("4000000000100034")).await;
     shop.run(&id, "validate-order reserve-stock request-payment results:").await;
     assert!(shop.messages("simulator-webhooks").await.is_empty());
-    assert_eq!(shop.drain("tickers", 1).await, 3);
+    assert_eq!(shop.drain("tickers", 1).await, 4);
     shop.run(&id, "results:ok commit-stock capture-payment").await;
     assert_eq!(shop.summary(&id).await, "PAYMENT_PENDING CONFIRMED 298/0/2 received");
-    assert_eq!(shop.messages("tickers").await.len(), 3, "the tickers go on");
+    assert_eq!(shop.messages("tickers").await.len(), 4, "the tickers go on");
 }
 
 #[tokio::test]
@@ -299,7 +299,7 @@ async fn one_unit_is_sold_once() {
             shop.run(id, "reverse-payment:REJECTED release-stock close-order:REJECTED").await;
         }
     }
-    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    assert_eq!(shop.audit().await.differences, []);
     assert_eq!(shop.app.stats().rejected, 9);
 }
 

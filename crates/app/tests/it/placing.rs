@@ -203,7 +203,7 @@ async fn stock_is_adjusted_once_under_a_key() {
     assert_eq!(adjust(-1, "key-3").await.unwrap_err().code(), "not-enough-stock");
     let nowhere = app::commands::AdjustStock { delta: 1, reason: "delivery".into() };
     assert_eq!(shop.app.adjust_stock("nowhere", nowhere, Some("key-4")).await.unwrap_err().code(), "not-found");
-    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    assert_eq!(shop.audit().await.differences, []);
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn refunds_in_part_leave_rows_entries_and_credit_notes() {
     assert_eq!(page.items.iter().map(|note| note.number).collect::<Vec<_>>(), [2, 1]);
     let all = shop.app.refunds(ListRefunds { status: Some(RefundStatus::Succeeded), ..ListRefunds::default() }).await;
     assert_eq!(all.unwrap().items.len(), 2);
-    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    assert_eq!(shop.audit().await.differences, []);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn units_go_back_to_the_shelf_once() {
     // Called off: only what the order still holds goes back.
     shop.run(&id, "cancel reverse-payment:CANCELLED release-stock close-order:CANCELLED").await;
     assert!(shop.summary(&id).await.starts_with("CANCELLED REFUNDED 300/0/0"));
-    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    assert_eq!(shop.audit().await.differences, []);
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn late_money_takes_its_order_up_again() {
         shop.run(&id, "validate-order reserve-stock request-payment results:ok commit-stock capture-payment").await;
         shop.run(&id, "send-notification generate-receipt await-preparation").await;
         assert_eq!(shop.order(&id).await.status.as_str(), "RECEIVED");
-        assert_eq!(shop.app.audit().await.unwrap().differences, []);
+        assert_eq!(shop.audit().await.differences, []);
     }
     // Somebody else has the goods by now.
     let id = shop.place(lunch("pix")).await;
@@ -267,5 +267,5 @@ async fn two_hundred_refunds_at_once_give_back_what_was_captured() {
     let mut notes: Vec<_> = list.items.iter().map(|refund| refund.credit_note.unwrap()).collect();
     notes.sort_unstable();
     assert_eq!(notes, (1..=52).collect::<Vec<_>>());
-    assert_eq!(shop.app.audit().await.unwrap().differences, []);
+    assert_eq!(shop.audit().await.differences, []);
 }

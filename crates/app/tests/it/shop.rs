@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::commands::{CancelOrder, PayOrder, PlaceOrder};
 use app::provider::{
     Authorise, Card, Event, Intent, Movement, Movements, Page, PaymentProvider, ProviderError, ReceiveError, Refund,
     RefundRequest, Simulator, Token, Webhook,
 };
-use app::views::OrderView;
+use app::views::{AuditReport, OrderView};
 use app::{
-    App, Call, CallbackSender, Consumer, Delivery, Function, LatePaymentPolicy, Mailer, OutgoingMail, Ports, Secrets,
-    Settings,
+    App, Auditor, Call, CallbackSender, Consumer, Delivery, Function, LatePaymentPolicy, Mailer, OutgoingMail, Ports,
+    Secrets, Settings, Source,
 };
 use async_trait::async_trait;
 use domain::order::Party;
@@ -426,6 +427,13 @@ impl Shop {
         }
         self.refunds().await;
         done
+    }
+
+    /// An audit that does not wait.
+    pub(crate) async fn audit(&self) -> AuditReport {
+        let provider: Arc<dyn PaymentProvider> = self.provider.clone();
+        let auditor = Auditor::new(Source::Live(self.store.clone()), move |_| provider.clone());
+        auditor.again_after([Duration::ZERO; 3]).run(&|_| {}).await.unwrap()
     }
 
     /// Sets columns of the newest row of a table, behind everybody's back.

@@ -19,4 +19,4 @@ pub(crate) use problem::{CATALOGUE, Problem, Wire, method_not_allowed};
 pub(crate) use reply::Reply;
 pub(crate) use server::Context;
 pub use server::{Limits, serve};
-pub(crate) use stream::{Event, Opening, Sink, events};
+pub(crate) use stream::{Event, Gone, Opening, Sink, events};

@@ -1,0 +1,153 @@
+//! The ledger: what payments and refunds posted is there, as they say it, and nothing of theirs is there besides.
+
+use domain::bookkeeping::{self, capture_key, fee_key, refund_key};
+use domain::ledger::{Entry, Posting, reversal_key};
+use domain::refund::RefundStatus;
+use store::{ReadError, Store};
+
+use super::{Pages, Run, difference};
+use crate::ledger;
+use crate::postings::of;
+use crate::records::ledger::ENTRIES;
+use crate::records::refund::Refund;
+use crate::records::{Payment, order, refund};
+use crate::refunds;
+use crate::views::Difference;
+
+/// The capture and the fee of a payment.
+pub(super) async fn check_payment(
+    view: &dyn Store,
+    payment: &Payment,
+    found: &mut Vec<Difference>,
+) -> Result<(), ReadError> {
+    if payment.captured == 0 {
+        return Ok(());
+    }
+    let id = order::public_id(payment.order_id);
+    let entry = bookkeeping::capture(of(payment, &id, store::clock::now_ms()), &payment.totals());
+    compare(view, &id, &capture_key(&id, payment.attempts), entry.ok().as_ref(), found).await?;
+    if let Some(fee) = payment.fee().filter(|fee| *fee != 0) {
+        let entry = bookkeeping::fee(of(payment, &id, store::clock::now_ms()), fee).ok().flatten();
+        compare(view, &id, &fee_key(&id, payment.attempts), entry.as_ref(), found).await?;
+    }
+    Ok(())
+}
+
+/// The entry of a refund that went; of one that came back also its reversal.
+pub(super) async fn check_refund(
+    view: &dyn Store,
+    payment: &Payment,
+    refund: &Refund,
+    found: &mut Vec<Difference>,
+) -> Result<(), ReadError> {
+    let id = refund.public_id();
+    let key = refund_key(&id, refund.attempt);
+    let reversal = reversal_key(&key);
+    if refund.status == RefundStatus::Succeeded {
+        let entry = refunds::entry(payment, refund, store::clock::now_ms()).ok();
+        compare(view, &id, &key, entry.as_ref(), found).await?;
+        if ledger::posted(view, &reversal).await?.is_some() {
+            found.push(difference("entry-reversed", id, "the refund went, and its entry is reversed"));
+        }
+    } else if ledger::posted(view, &key).await?.is_some() && ledger::posted(view, &reversal).await?.is_none() {
+        let detail = format!("the refund is {}, and its entry stands", refund.status.as_str());
+        found.push(difference("entry-of-no-refund", id, detail));
+    }
+    Ok(())
+}
+
+/// Whether the entry under a key is there and posts what it should.
+async fn compare(
+    view: &dyn Store,
+    subject: &str,
+    key: &str,
+    expected: Option<&Entry>,
+    found: &mut Vec<Difference>,
+) -> Result<(), ReadError> {
+    let recorded = match ledger::posted(view, key).await? {
+        // One that cannot be read is named by the walk over the entries.
+        Some(id) => match ledger::entry(view, id).await {
+            Ok(recorded) => recorded,
+            Err(_) => return Ok(()),
+        },
+        None => None,
+    };
+    let Some(recorded) = recorded else {
+        found.push(difference("not-in-ledger", subject, format!("there is no entry `{key}`")));
+        return Ok(());
+    };
+    let wanted = expected.map(|entry| sorted(&entry.postings));
+    if recorded.entry.key.as_deref() != Some(key) || wanted != Some(sorted(&recorded.entry.postings)) {
+        let detail = format!("the entry `{key}` posts {}", described(&recorded.entry.postings));
+        found.push(difference("ledger-against-record", subject, detail));
+    }
+    Ok(())
+}
+
+fn sorted(postings: &[Posting]) -> Vec<(&str, i64)> {
+    let mut all: Vec<_> = postings.iter().map(|posting| (posting.account.as_str(), posting.amount)).collect();
+    all.sort_unstable();
+    all
+}
+
+fn described(postings: &[Posting]) -> String {
+    let parts = postings.iter().map(|posting| format!("{} {}", posting.account, posting.amount));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+impl Run<'_> {
+    /// Every entry balances, stands under its key, and tells of something that happened.
+    pub(super) async fn entries(&mut self) -> Result<(), ReadError> {
+        let mut pages = Pages::open(&*self.view, &ENTRIES).await?;
+        while let Some(row) = pages.next(self, "entries").await? {
+            let Ok(recorded) = ledger::read_row(&row) else {
+                let subject = format!("ledger_entries[{}]", row.key());
+                self.differ(difference("unreadable-entry", subject, "its body cannot be read"));
+                continue;
+            };
+            for recorded in recorded {
+                self.count("entries");
+                let key = recorded.entry.key.clone();
+                let subject = key.clone().unwrap_or_else(|| store::id::encode(recorded.id));
+                if let Err(error) = recorded.entry.check() {
+                    self.differ(difference("unbalanced-entry", subject, error.to_string()));
+                    continue;
+                }
+                let Some(key) = key else { continue };
+                if ledger::posted(&*self.view, &key).await? != Some(recorded.id) {
+                    self.differ(difference("entry-key", subject, "the key stands for another entry, or for none"));
+                } else if !self.happened(&key).await? {
+                    self.differ(difference("entry-without-record", subject, "nothing happened that it tells of"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what the key of an entry names is there. Keys of people's entries are their own.
+    async fn happened(&self, key: &str) -> Result<bool, ReadError> {
+        let view = &*self.view;
+        let parts: Vec<&str> = key.split('/').collect();
+        Ok(match parts.as_slice() {
+            ["payment", id, what, which] => {
+                let Some(order_id) = order::private_id(id) else { return Ok(true) };
+                let Some(payment) = Payment::load(view, order_id).await.ok().flatten() else { return Ok(false) };
+                let attempt = which.parse().ok() == Some(payment.attempts);
+                match *what {
+                    "capture" => attempt && payment.captured > 0,
+                    "fee" => attempt && payment.fee().is_some(),
+                    "stray" => {
+                        let all = refunds::all(view, &payment).await.unwrap_or_default();
+                        all.iter().any(|refund| refund.is_stray() && refund.intent() == *which)
+                    }
+                    _ => true,
+                }
+            }
+            ["refund", id] | ["refund", id, _] => match refund::private_id(id) {
+                Some((order_id, number)) => Refund::load(view, order_id, number).await.ok().flatten().is_some(),
+                None => true,
+            },
+            _ => true,
+        })
+    }
+}
