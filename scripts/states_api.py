@@ -155,7 +155,9 @@ def a_failed_execution_goes_on_from_where_it_failed(sfn):
     sfn.send_task_success(taskToken=sfn.get_activity_task(activityArn=activity)["taskToken"], output='"once"')
     sfn.send_task_failure(taskToken=sfn.get_activity_task(activityArn=activity)["taskToken"], error="Bad")
     assert ended(sfn, run)["redriveStatus"] == "REDRIVABLE"
-    sfn.redrive_execution(executionArn=run)
+    redriven = sfn.redrive_execution(executionArn=run, clientToken="once")
+    assert sfn.redrive_execution(executionArn=run, clientToken="once")["redriveDate"] == redriven["redriveDate"]
+    assert refused(sfn.redrive_execution, executionArn=run) == "ExecutionNotRedrivable"
     again = sfn.describe_execution(executionArn=run)
     assert (again["status"], again["redriveCount"]) == ("RUNNING", 1), again
     task = sfn.get_activity_task(activityArn=activity)

@@ -95,17 +95,17 @@ impl Diagnostic {
             "DUPLICATE_STATE_NAME" => (self.code, self.message.clone(), Some(place(here))),
             "BAD_LABEL" => ("INVALID_LABEL_NAME", self.message.clone(), Some(place(here))),
             "TOO_DEEP" => ("TOO_DEEPLY_NESTED", self.message.clone(), Some(place(here))),
+            "BAD_EXPRESSION" if self.message.contains(crate::formula::TOP_LEVEL) => (
+                "UNSUPPORTED_JSONATA_EXPRESSION",
+                format!("Reference to '{first}' at the top level is not supported."),
+                Some(place(here)),
+            ),
             "BAD_EXPRESSION" => {
                 let (_, problem) = self.message.split_once("is not JSONata: ").unwrap_or(("", &self.message));
                 let problem =
                     problem.split_once(": ").filter(|(code, _)| is_code(code)).map_or(problem, |(_, text)| text);
                 ("INVALID_JSONATA_EXPRESSION", problem.to_owned(), Some(place(here)))
             }
-            "TOP_LEVEL_REFERENCE" => (
-                "UNSUPPORTED_JSONATA_EXPRESSION",
-                format!("Reference to '{first}' at the top level is not supported."),
-                Some(place(here)),
-            ),
             _ => schema(self.message.clone(), here),
         };
         Finding { code, message, location, severity: self.severity }

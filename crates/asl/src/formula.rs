@@ -16,6 +16,9 @@ pub(crate) struct Formula {
     expression: Expression,
 }
 
+/// What is said of a name that is read of no context.
+pub(crate) const TOP_LEVEL: &str = "at the top level names nothing";
+
 /// Whether a string is meant as an expression; the error says how to write it if it is one only half.
 pub(crate) fn body(text: &str) -> Result<Option<&str>, &'static str> {
     match (text.strip_prefix("{%"), text.ends_with("%}")) {
@@ -38,6 +41,9 @@ impl Formula {
         }
         if let Some(name) = expression.variables().find(|name| *name == "eval") {
             return Err(format!("`{text}`: the function `${name}` is not available"));
+        }
+        if let Some(name) = expression.top_level_reference() {
+            return Err(format!("`{name}` {TOP_LEVEL}; read it from `$states.input` or from a variable"));
         }
         Ok(Formula { text: text.into(), field: field.into(), expression })
     }

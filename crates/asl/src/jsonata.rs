@@ -95,6 +95,11 @@ impl Expression {
         self.variables.iter().map(|name| &**name)
     }
 
+    /// A name that is read of the context although there is none around it, as in all expressions of a flow.
+    pub(crate) fn top_level_reference(&self) -> Option<&str> {
+        top_level(&self.node)
+    }
+
     /// Whether it assigns or takes as a parameter the name.
     pub(crate) fn binds(&self, name: &str) -> bool {
         let mut found = false;
@@ -197,6 +202,24 @@ impl Scope<'_> {
 }
 
 /// Every node of a tree.
+/// What stands in steps, predicates and functions has a context of its own.
+fn top_level(node: &Node) -> Option<&str> {
+    match &node.kind {
+        Kind::Name(name) => Some(name),
+        Kind::Path(path) => path.steps.first().and_then(top_level),
+        Kind::Binary(_, pair) | Kind::Apply(pair) => top_level(&pair.0).or_else(|| top_level(&pair.1)),
+        Kind::Negate(inner) | Kind::Bind(_, inner) => top_level(inner),
+        Kind::Array(items) | Kind::Block(items) => items.iter().find_map(top_level),
+        Kind::Object(pairs) => pairs.iter().find_map(|(key, value)| top_level(key).or_else(|| top_level(value))),
+        Kind::Call(_, arguments) => arguments.iter().find_map(top_level),
+        Kind::Partial(_, arguments) => arguments.iter().flatten().find_map(top_level),
+        Kind::Condition(pair, otherwise) => {
+            top_level(&pair.0).or_else(|| top_level(&pair.1)).or_else(|| top_level(otherwise.as_deref()?))
+        }
+        _ => None,
+    }
+}
+
 fn visit<'n>(node: &'n Node, each: &mut dyn FnMut(&'n Node)) {
     each(node);
     for stage in node.predicate.iter().chain(&node.stages) {

@@ -290,8 +290,16 @@ impl Runtime {
     ///
     /// # Errors
     /// The execution cannot be reached now.
-    pub async fn redrive_execution(&self, id: i64) -> Result<Option<i64>, BoxError> {
-        self.core.redrive_execution(id).await
+    pub async fn redrive_execution(&self, id: i64, token: Option<String>) -> Result<Option<i64>, BoxError> {
+        self.core.redrive_execution(id, token).await
+    }
+
+    /// When the execution was redriven last, in milliseconds since the epoch, if that was asked for with this token.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the journal is damaged.
+    pub async fn redriven_with(&self, id: i64, token: &str) -> Result<Option<i64>, BoxError> {
+        self.core.redriven_with(id, token).await
     }
 
     /// The runs of distributed Maps of an execution, in the order in which they began; `None` if there is none of that id.

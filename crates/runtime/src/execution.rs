@@ -55,7 +55,7 @@ pub(crate) enum Incoming {
     /// Something happened, and whoever says so wants to know whether it mattered.
     Asked { event: Event, reply: oneshot::Sender<Heard> },
     /// It has failed, and shall go on from there.
-    Redrive { reply: oneshot::Sender<Heard> },
+    Redrive { token: Option<String>, reply: oneshot::Sender<Heard> },
     /// The process was restarted while it was at work.
     Resume,
 }
@@ -430,7 +430,7 @@ impl Core {
                 Record::Timer { timer, message } => {
                     live.timers.insert(timer, message);
                 }
-                Record::Redriven { at_ms } => {
+                Record::Redriven { at_ms, .. } => {
                     let token = |task: TaskId| self.tokens.mint(live.id, task);
                     let moment = Moment { now_ms: at_ms, task_token: &token };
                     live.machine.redrive(&moment, &mut commands, &mut NoHistory);
@@ -470,7 +470,7 @@ impl Core {
                     // An error means that nobody waits any more.
                     Applied::Stale => drop(reply.send(Heard::Stale)),
                 },
-                Incoming::Redrive { reply } => match self.take_up_again(work) {
+                Incoming::Redrive { token, reply } => match self.take_up_again(work, token) {
                     Applied::Changed => work.replies.push(reply),
                     // An error means that nobody waits any more.
                     Applied::Stale => drop(reply.send(Heard::Stale)),
@@ -543,7 +543,7 @@ impl Core {
     }
 
     /// Lets a failed execution go on, and notes it in the draft.
-    fn take_up_again(&self, work: &mut Work) -> Applied {
+    fn take_up_again(&self, work: &mut Work, client_token: Option<String>) -> Applied {
         let now_ms = clock::now_ms();
         let mut commands = Vec::new();
         let id = work.live.id;
@@ -552,7 +552,8 @@ impl Core {
         if work.live.machine.redrive(&moment, &mut commands, &mut NoHistory) == Applied::Stale {
             return Applied::Stale;
         }
-        journal::write(&Record::Redriven { at_ms: now_ms }, &mut work.draft.records);
+        let record = Record::Redriven { at_ms: now_ms, token: client_token };
+        journal::write(&record, &mut work.draft.records);
         work.live.stopped_at = None;
         self.carry_out(work, commands, now_ms);
         Applied::Changed
@@ -596,7 +597,7 @@ impl Core {
             };
             let messages: Vec<i64> = arrivals.iter().filter_map(|(_, message)| *message).collect();
             for (incoming, _) in arrivals {
-                if let Incoming::Asked { reply, .. } | Incoming::Redrive { reply } = incoming {
+                if let Incoming::Asked { reply, .. } | Incoming::Redrive { reply, .. } = incoming {
                     // An error means that nobody waits any more.
                     let _ = reply.send(Heard::Stale);
                 }

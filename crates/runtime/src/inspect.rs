@@ -157,7 +157,7 @@ impl Core {
                 let token = |task: TaskId| self.tokens.mint(id, task);
                 let (at_ms, event) = match record {
                     Record::Event { at_ms, event } => (at_ms, event),
-                    Record::Redriven { at_ms } => {
+                    Record::Redriven { at_ms, .. } => {
                         machine.redrive(&Moment { now_ms: at_ms, task_token: &token }, &mut commands, sink);
                         commands.clear();
                         continue;

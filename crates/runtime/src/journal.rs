@@ -26,8 +26,8 @@ use serde_json::{Value, json};
 pub(crate) enum Record {
     /// Something happened at this instant.
     Event { at_ms: i64, event: Event },
-    /// A failed execution was told to go on at this instant.
-    Redriven { at_ms: i64 },
+    /// A failed execution was told to go on at this instant; the token makes that once what is asked for twice.
+    Redriven { at_ms: i64, token: Option<String> },
     /// A timer was set; the message of this id will fire it.
     Timer { timer: TimerId, message: i64 },
 }
@@ -37,7 +37,8 @@ pub(crate) fn write(record: &Record, out: &mut String) {
     // Writing to a `String` cannot fail, and a `Value` always has a text.
     let _ = match record {
         Record::Timer { timer, message } => writeln!(out, "[0,\"m\",{timer},{message}]"),
-        Record::Redriven { at_ms } => writeln!(out, "[{at_ms},\"r\"]"),
+        Record::Redriven { at_ms, token: None } => writeln!(out, "[{at_ms},\"r\"]"),
+        Record::Redriven { at_ms, token } => writeln!(out, "[{at_ms},\"r\",{}]", text(token.as_deref())),
         Record::Event { at_ms, event } => {
             let _ = write!(out, "[{at_ms},");
             match event {
@@ -107,7 +108,7 @@ fn read_line(line: &str) -> Option<Record> {
             Event::MapRunUpdated { run, update }
         }
         "x" => Event::Stopped { error: string(next()), cause: string(next()) },
-        "r" => return Some(Record::Redriven { at_ms }),
+        "r" => return Some(Record::Redriven { at_ms, token: string(next()) }),
         "m" => return Some(Record::Timer { timer: number(next())?, message: next()?.as_i64()? }),
         _ => return None,
     };
@@ -138,7 +139,8 @@ mod tests {
         ];
         let mut records: Vec<Record> =
             events.into_iter().enumerate().map(|(at, event)| Record::Event { at_ms: at as i64, event }).collect();
-        records.push(Record::Redriven { at_ms: 7 });
+        records.push(Record::Redriven { at_ms: 7, token: None });
+        records.push(Record::Redriven { at_ms: 8, token: Some("a \"token\"".into()) });
         records.push(Record::Timer { timer: 4, message: i64::MAX });
         let mut text = String::new();
         for record in &records {

@@ -299,9 +299,13 @@ impl Core {
     }
 
     /// Lets a failed execution go on from where it failed; answers when, or `None` if it cannot. Durable when it returns.
-    pub(crate) async fn redrive_execution(self: &Arc<Core>, id: i64) -> Result<Option<i64>, BoxError> {
+    pub(crate) async fn redrive_execution(
+        self: &Arc<Core>,
+        id: i64,
+        token: Option<String>,
+    ) -> Result<Option<i64>, BoxError> {
         let (reply, heard) = tokio::sync::oneshot::channel();
-        self.deliver(id, Incoming::Redrive { reply }, None);
+        self.deliver(id, Incoming::Redrive { token, reply }, None);
         match heard.await {
             Ok(Heard::Changed(receipt)) => {
                 receipt.durable().await?;
@@ -310,6 +314,21 @@ impl Core {
             Ok(Heard::Stale) => Ok(None),
             Err(_) => Err("the execution cannot go on now".into()),
         }
+    }
+
+    /// When the execution was redriven last, if that was asked for with this token.
+    pub(crate) async fn redriven_with(&self, id: i64, token: &str) -> Result<Option<i64>, BoxError> {
+        let Some(row) = self.store.get(&EXECUTIONS, &Key::Int(id)).await? else { return Ok(None) };
+        let mut last = None;
+        for segment in 0..row.int("segments").unwrap_or_default() {
+            for record in journal::read(&self.segment_text(id, segment).await?)? {
+                if let Record::Redriven { at_ms, token } = record {
+                    last = Some((at_ms, token));
+                }
+            }
+        }
+        self.store.flush().await?;
+        Ok(last.filter(|(_, used)| used.as_deref() == Some(token)).map(|(at_ms, _)| at_ms))
     }
 
     /// Stops all executions of a machine.

@@ -367,6 +367,15 @@ fn in_the_words_of_aws() {
     let output = |text: &str| {
         one(&format!(r#""Type": "Pass", "QueryLanguage": "JSONata", "Output": "{{% {text} %}}", "End": true"#))
     };
+    let top =
+        "UNSUPPORTED_JSONATA_EXPRESSION: Reference to 'phone' at the top level is not supported. at /States/S/Output";
+    for text in ["phone", "phone.x", "$sum(phone)", "[1, phone]", "$states.input & phone", "true ? phone[0] : 1"] {
+        check(&output(text), top);
+    }
+    for text in ["$states.input.phone", "$states.input[phone = 1]", "$map($x, function($v) { $v.phone })", "$x.(phone)"]
+    {
+        assert!(Definition::parse(&output(text)).is_ok(), "{text}");
+    }
     check(&output("1 +"), "INVALID_JSONATA_EXPRESSION: Unexpected end of expression at /States/S/Output");
     check(
         &one(r#""Type": "Task", "Resource": "arn:aws:states:::dynamodb:query", "End": true"#),

@@ -253,14 +253,24 @@ fn not_redrivable(execution: &Description) -> Option<String> {
 
 pub(super) async fn redrive(call: &Call<'_>) -> Result<Value, Fault> {
     let given = call.params.required("executionArn")?;
-    call.params.text("clientToken");
     only_with_its_parent(given, "ExecutionNotRedrivable")?;
     let (_, place, execution) = found(call, given).await?;
+    let token = call.params.text("clientToken");
+    if let Some(token) = token {
+        let done = call.engine().redriven_with(place.id, token).await.map_err(|error| Fault::store(&error))?;
+        if let Some(redriven) = done {
+            return Ok(json!({ "redriveDate": seconds(redriven) }));
+        }
+    }
     let refuse = |reason: String| Fault::new("ExecutionNotRedrivable", reason);
     if let Some(reason) = not_redrivable(&execution) {
         return Err(refuse(reason));
     }
-    let redriven = call.engine().redrive_execution(place.id).await.map_err(|error| Fault::store(&error))?;
+    let redriven = call
+        .engine()
+        .redrive_execution(place.id, token.map(str::to_owned))
+        .await
+        .map_err(|error| Fault::store(&error))?;
     let redriven = redriven.ok_or_else(|| refuse("Execution is RUNNING and cannot be redriven".into()))?;
     Ok(json!({ "redriveDate": seconds(redriven) }))
 }
