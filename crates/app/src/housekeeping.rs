@@ -7,8 +7,6 @@
 use std::ops::Bound;
 use std::time::{Duration, Instant};
 
-use domain::order::OrderStatus;
-use domain::payment::PaymentStatus;
 use serde::{Deserialize, Serialize};
 use store::message::{MESSAGES, Message};
 use store::{Batch, Query, Row, Table, Value};
@@ -16,10 +14,10 @@ use store::{Batch, Query, Row, Table, Value};
 use crate::App;
 use crate::error::StoreError;
 use crate::provider::{IntentStatus, ProviderError};
+use crate::records::Payment;
 use crate::records::key::{IDEMPOTENCY_KEYS, RECEIVED_EVENTS, TICKERS, day};
-use crate::records::order::{self, ORDERS};
+use crate::records::order;
 use crate::records::payment::PAYMENTS;
-use crate::records::{Order, Payment};
 use crate::undo::start_void;
 
 /// The beats; the body is a [`Beat`].
@@ -35,13 +33,6 @@ const MAX_SILENT: usize = 5;
 const WATCH_MS: i64 = 48 * 3_600_000;
 /// The longest pause between two questions about such a payment.
 const LONGEST_PAUSE_MS: i64 = 4 * 3_600_000;
-/// How long before the end of a hold a person is asked to look, in milliseconds.
-const HOLD_ALARM_MS: i64 = 24 * 3_600_000;
-/// An order whose payment is held is captured in seconds; one older than this is looked at.
-const HOLD_AGE_MS: i64 = 3_600_000;
-/// How many old unpaid orders one beat looks at.
-const MAX_HOLDS: usize = 1_000;
-
 /// The periodic work there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -50,9 +41,11 @@ pub(crate) enum Ticker {
     PollRefunds,
     ForgetKeys,
     WatchHolds,
+    PollEvents,
 }
 
-const ALL: [Ticker; 4] = [Ticker::PollPayments, Ticker::PollRefunds, Ticker::ForgetKeys, Ticker::WatchHolds];
+const ALL: [Ticker; 5] =
+    [Ticker::PollPayments, Ticker::PollRefunds, Ticker::ForgetKeys, Ticker::WatchHolds, Ticker::PollEvents];
 
 impl Ticker {
     pub(crate) fn name(self) -> &'static str {
@@ -61,6 +54,7 @@ impl Ticker {
             Ticker::PollRefunds => "poll-refunds",
             Ticker::ForgetKeys => "forget-keys",
             Ticker::WatchHolds => "watch-holds",
+            Ticker::PollEvents => "poll-events",
         }
     }
 
@@ -70,6 +64,7 @@ impl Ticker {
             Ticker::PollRefunds => 10_000,
             Ticker::ForgetKeys => 10_000,
             Ticker::WatchHolds => 600_000,
+            Ticker::PollEvents => 60_000,
         }
     }
 }
@@ -116,6 +111,7 @@ impl App {
             Ticker::PollRefunds => self.poll_refunds(now, begin).await,
             Ticker::ForgetKeys => self.forget_keys(now, begin).await,
             Ticker::WatchHolds => self.watch_holds(now).await,
+            Ticker::PollEvents => self.poll_events(now, begin).await,
         }
     }
 
@@ -172,7 +168,7 @@ impl App {
     async fn poll_payment(&self, payment: &Payment) -> Result<bool, StoreError> {
         let found = match payment.intent() {
             Some(intent) => self.provider.retrieve(intent).await.map(Some),
-            None => self.provider.find(&payment.authorise_request()).await,
+            None => self.provider.find(&payment.authorise_request(None)).await,
         };
         match found {
             Ok(Some(found)) if found.status == IntentStatus::Pending && payment.is_written_off() => {
@@ -206,41 +202,6 @@ impl App {
                 // Somebody settled it: so much the better.
                 Ok(_) | Err(store::CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts orders before a person whose payment is held and not taken while the hold is about to end.
-    async fn watch_holds(&self, now: i64) -> Result<(), StoreError> {
-        let mut cursor = None;
-        let mut seen = 0;
-        while seen < MAX_HOLDS {
-            let query = Query::index(&ORDERS, "open", OrderStatus::PaymentPending.as_str());
-            let page = self.store.query(query.limit(POLL_PAGE).after(cursor)).await?;
-            for row in page.rows {
-                let order = Order::from_row(row)?;
-                seen += 1;
-                // Oldest first: the rest is younger.
-                if now - order.placed_at() < HOLD_AGE_MS {
-                    return Ok(());
-                }
-                let Some(payment) = Payment::load(&*self.store, order.id).await? else { continue };
-                let ends = payment.capture_before().filter(|_| payment.status == PaymentStatus::Authorized);
-                if ends.is_some_and(|ends| ends - now < HOLD_ALARM_MS) && order.attention().is_none() {
-                    let mut batch = Batch::new();
-                    let reason = "the hold of the payment is about to end and nothing was taken";
-                    order.update(now).note(order.status, Some(reason)).attention(reason).write(&mut batch);
-                    match self.store.commit(batch).await {
-                        // It moves on: the next beat looks again.
-                        Ok(_) | Err(store::CommitError::Conflict { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
             }
         }
         Ok(())

@@ -96,6 +96,12 @@ impl App {
         signature::hex(&mac).chars().take(32).collect()
     }
 
+    /// Where the customer follows the order; `None` while nobody knows where the page is.
+    pub(crate) fn tracking_url(&self, order_id: &str) -> Option<String> {
+        let public = &self.settings.public_url;
+        (!public.is_empty()).then(|| format!("{public}/orders/{order_id}?t={}", self.tracking_token(order_id)))
+    }
+
     /// Whether a tracking token is that of the order, in constant time.
     #[must_use]
     pub fn is_tracking_token(&self, order_id: &str, token: &str) -> bool {

@@ -6,6 +6,7 @@ use domain::catalogue::Product;
 use domain::customer::{Customer, CustomerError};
 use domain::delivery::DeliveryKind;
 use domain::order::OrderStatus;
+use domain::payment::CaptureOn;
 use store::{Batch, CommitError};
 
 use crate::app::MAX_TRIES;
@@ -161,6 +162,8 @@ impl App {
                     currency: self.settings.currency.code(),
                     expires_at,
                     provider: self.provider.name(),
+                    // A Pix is taken when it is paid.
+                    capture_on: if method == "pix" { CaptureOn::Acceptance } else { self.settings.capture_on },
                 }
                 .row(),
             );

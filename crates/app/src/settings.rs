@@ -2,6 +2,7 @@
 
 use domain::Currency;
 use domain::basket::Charges;
+use domain::payment::CaptureOn;
 use domain::receipt::Merchant;
 
 use crate::signature;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub payment_window_ms: i64,
     /// How often a customer may try to pay.
     pub max_payment_attempts: i64,
+    /// When a card's amount is taken.
+    pub capture_on: CaptureOn,
     /// How long a receipt's link works.
     pub receipt_link_ms: i64,
     /// How long idempotency keys and the ids of webhooks are kept; at least a day.
@@ -113,6 +116,7 @@ impl Default for Settings {
             charges: Charges { delivery_fee: 800, service_basis_points: 0, max_tip: 50_000 },
             payment_window_ms: 15 * 60_000,
             max_payment_attempts: 5,
+            capture_on: CaptureOn::Acceptance,
             receipt_link_ms: 15 * 60_000,
             keep_keys_days: 2,
             poll_after_ms: 30_000,

@@ -80,7 +80,10 @@ pub(crate) fn settle(
         _ => payment.update().status(next)?.settled().set("intent", intent.id.as_str()),
     };
     match next {
-        PaymentStatus::Authorized => update = update.set("capture_before", intent.capture_before),
+        PaymentStatus::Authorized => {
+            let until = intent.capture_before.unwrap_or(now + payment::HOLD_MS);
+            update = update.set("capture_before", until);
+        }
         PaymentStatus::Rejected => {
             let (code, message) = intent.failure.clone().unwrap_or_else(|| ("canceled".into(), String::new()));
             if let Some(token) = waiter {

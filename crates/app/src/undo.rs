@@ -55,7 +55,7 @@ impl App {
             // Before the stock is reserved nothing was asked.
             None if !asked => None,
             // The step that asked was cut off before it could write down the answer: the provider may know all the same.
-            None => self.provider.find(&payment.authorise_request()).await?.map(|intent| intent.id),
+            None => self.provider.find(&payment.authorise_request(None)).await?.map(|intent| intent.id),
         };
         let undo = payment::undo(payment.status, intent.is_some(), payment.taken());
         let next = match (undo, intent.as_deref()) {
@@ -138,7 +138,7 @@ impl App {
         let intent = match intent {
             Some(intent) => Some(intent.to_owned()),
             // Only the current try can have lost its answer: whoever pays again has heard of the one before.
-            None if current => self.provider.find(&payment.authorise_request()).await?.map(|intent| intent.id),
+            None if current => self.provider.find(&payment.authorise_request(None)).await?.map(|intent| intent.id),
             None => None,
         };
         // Never asked for; if the request is still on its way, the poller finds it.

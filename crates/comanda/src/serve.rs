@@ -1,6 +1,7 @@
 //! The server put together: store, engine, use cases, HTTP.
 
 mod adapter;
+mod provider;
 mod settings;
 
 use std::net::SocketAddr;
@@ -61,6 +62,10 @@ impl Backend {
         let settings = settings::of(config, url);
         let secrets = Secrets::new(&key.derive(Purpose::Application));
         let mut ports = Ports::embedded(builder.store(), receipts(&config.data)?, &secrets, &settings);
+        if config.payment.provider == "stripe" {
+            ports.provider = provider::stripe(&config.stripe)?;
+            ports.simulator = None;
+        }
         if !config.smtp.url.is_empty() {
             let mailer = SmtpMailer::new(&config.smtp.url).map_err(|error| {
                 Failure::new(

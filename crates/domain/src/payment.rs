@@ -124,6 +124,61 @@ impl PaymentStatus {
     }
 }
 
+/// When the amount that is held is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CaptureOn {
+    /// As soon as the payment is there and the stock is sold: before the kitchen begins.
+    Acceptance,
+    /// Once the kitchen is done: before the courier or the customer gets the order.
+    Dispatch,
+}
+
+impl CaptureOn {
+    /// Its name in the configuration and the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CaptureOn::Acceptance => "acceptance",
+            CaptureOn::Dispatch => "dispatch",
+        }
+    }
+
+    /// The value of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<CaptureOn> {
+        [CaptureOn::Acceptance, CaptureOn::Dispatch].into_iter().find(|on| on.as_str() == name)
+    }
+}
+
+/// How long before the end of a hold a person is told, in milliseconds.
+pub const HOLD_ALARM_MS: i64 = 24 * 3_600_000;
+/// How long before the end of a hold what is owed is taken, in milliseconds.
+pub const HOLD_RESCUE_MS: i64 = 6 * 3_600_000;
+/// How long a hold lasts if the provider does not say: the shortest that card networks grant (4 days and 18 hours).
+pub const HOLD_MS: i64 = (4 * 24 + 18) * 3_600_000;
+
+/// What to do about a hold that is about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldWatch {
+    /// Nothing yet.
+    Leave,
+    /// Tell a person.
+    Alarm,
+    /// Take the amount: the shop works on the order, and would lose its money.
+    Capture,
+}
+
+/// Decides about a hold. `accepted` tells whether the shop works on the order, and nobody calls it off.
+#[must_use]
+pub fn watch_hold(capture_before: i64, accepted: bool, now: i64) -> HoldWatch {
+    match capture_before.saturating_sub(now) {
+        left if left <= HOLD_RESCUE_MS && accepted => HoldWatch::Capture,
+        left if left <= HOLD_ALARM_MS => HoldWatch::Alarm,
+        _ => HoldWatch::Leave,
+    }
+}
+
 /// A transition that the table does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a payment that is {} cannot become {}", from.as_str(), to.as_str())]
@@ -381,6 +436,22 @@ mod tests {
         check(1, 100, i64::MAX, i64::MAX, false);
         let disputed = Taken { captured: 100, disputed: 60, ..Taken::default() };
         assert_eq!(disputed.check_refund(41), Err(RefundError::TooMuch { asked: 41, left: 40 }));
+    }
+
+    #[test]
+    fn a_hold_that_ends_alarms_and_is_rescued() {
+        const HOUR: i64 = 3_600_000;
+        #[track_caller]
+        fn check(hours_left: i64, accepted: bool, expected: HoldWatch) {
+            assert_eq!(watch_hold(1_000 * HOUR + hours_left * HOUR, accepted, 1_000 * HOUR), expected);
+        }
+        check(25, true, HoldWatch::Leave);
+        check(24, true, HoldWatch::Alarm);
+        check(7, true, HoldWatch::Alarm);
+        check(6, true, HoldWatch::Capture);
+        check(6, false, HoldWatch::Alarm);
+        check(-1, true, HoldWatch::Capture);
+        check(-1, false, HoldWatch::Alarm);
     }
 
     const NEWS: [News; 5] = [News::Waiting, News::Held, News::Taken, News::Refused, News::CalledOff];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::delivery::{DeliveryKind, DeliveryStatus};
 use domain::order::OrderStatus;
-use domain::payment::PaymentStatus;
+use domain::payment::{CaptureOn, PaymentStatus};
 use domain::refund::RefundStatus;
 use domain::stock::ReservationStatus;
 use store::{ReadError, Store};
@@ -128,7 +128,7 @@ fn check_payment(order: &Order, payment: &Payment, found: &mut Vec<Difference>) 
     };
     let off = matches!(order.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Expired);
     let stands = || format!("the order is {}, the payment {}", order.status.as_str(), payment.status.as_str());
-    if is_served(order.status) && !paid && !is_being_undone(order) {
+    if is_served(order.status) && !paid && !is_held_until_dispatch(order, payment) && !is_being_undone(order) {
         found.push(difference("served-without-payment", id.clone(), stands()));
     }
     if off && !over {
@@ -213,6 +213,7 @@ async fn check_receipt(
     if is_served(order.status) || payment.captured > 0 {
         let id = order.public_id();
         match ReceiptRecord::count_of_order(view, order.id).await? {
+            0 if is_held_until_dispatch(order, payment) => {}
             0 if is_served(order.status) => found.push(difference("paid-without-receipt", id, "there is no receipt")),
             0 | 1 => {}
             more => found.push(difference("two-receipts", id, format!("there are {more}"))),
@@ -294,6 +295,13 @@ async fn check_delivery(view: &dyn Store, order: &Order, found: &mut Vec<Differe
 /// Whether an order is on its way back, so that money and goods are ahead of its status.
 fn is_being_undone(order: &Order) -> bool {
     order.cancel_reason().is_some() && !order.status.is_final() && !order.is_halted()
+}
+
+/// Whether the amount of an order is held, and taken only when it leaves.
+fn is_held_until_dispatch(order: &Order, payment: &Payment) -> bool {
+    payment.status == PaymentStatus::Authorized
+        && payment.capture_on() == CaptureOn::Dispatch
+        && matches!(order.status, OrderStatus::Received | OrderStatus::InPreparation | OrderStatus::Ready)
 }
 
 /// Whether the shop works on the order, or has.

@@ -27,7 +27,7 @@ impl Consumer for Tickers {
     }
 
     fn concurrency(&self) -> usize {
-        3
+        4
     }
 
     /// Fails only if the message is none of ours: a beat that fell out would be the last.

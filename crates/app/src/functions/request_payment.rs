@@ -56,17 +56,18 @@ impl Function for RequestPayment {
         if call.now_ms >= payment.expires_at {
             return Err(FunctionError::new("PaymentExpired", "the time to pay is over"));
         }
-        let intent = match app.provider.authorise(&payment.authorise_request()).await {
-            Ok(intent) => intent,
-            // A card that the provider cannot use is a refused try; the customer takes another one.
-            Err(ProviderError::Card { problem, .. }) => {
-                batch.task_failed(token, REFUSED, UNUSABLE);
-                let update = payment.update().status(PaymentStatus::Rejected)?.settled();
-                update.set("failure_code", UNUSABLE).set("failure_message", problem).write(&mut batch);
-                return changed(json!({}), batch);
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let intent =
+            match app.provider.authorise(&payment.authorise_request(app.tracking_url(&order.public_id()))).await {
+                Ok(intent) => intent,
+                // A card that the provider cannot use is a refused try; the customer takes another one.
+                Err(ProviderError::Card { problem, .. }) => {
+                    batch.task_failed(token, REFUSED, UNUSABLE);
+                    let update = payment.update().status(PaymentStatus::Rejected)?.settled();
+                    update.set("failure_code", UNUSABLE).set("failure_message", problem).write(&mut batch);
+                    return changed(json!({}), batch);
+                }
+                Err(error) => return Err(error.into()),
+            };
         match settle(&payment, &intent, Some(token), call.now_ms, &mut batch)? {
             WebhookOutcome::Applied => {}
             WebhookOutcome::Mismatch => {

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use domain::delivery::DeliveryKind;
 use domain::order::OrderStatus;
+use domain::payment::CaptureOn;
 use domain::stock::needs;
 use serde_json::json;
 use store::Batch;
 
-use super::{changed, load_order, refuse_cancelled};
+use super::{changed, load_order, load_payment, refuse_cancelled};
 use crate::records::stock::short;
 use crate::{Answer, App, Call, Function, FunctionError};
 
@@ -40,6 +41,7 @@ impl Function for ValidateOrder {
             }
         }
         let courier = order.delivery() == DeliveryKind::Courier;
-        changed(json!({ "courier": courier }), Batch::new())
+        let capture_on_dispatch = load_payment(app, &order).await?.capture_on() == CaptureOn::Dispatch;
+        changed(json!({ "courier": courier, "captureOnDispatch": capture_on_dispatch }), Batch::new())
     }
 }

@@ -118,7 +118,6 @@ pub(crate) async fn compose(app: &App, order: &Order, event: i64) -> Result<Opti
     let body = order.body()?;
     let customer = order.customer()?;
     let id = order.public_id();
-    let token = app.tracking_token(&id);
     let facts = texts::Facts {
         merchant: &app.settings.merchant.name,
         name: customer.as_ref().and_then(|customer| customer.name.as_deref()),
@@ -130,8 +129,7 @@ pub(crate) async fn compose(app: &App, order: &Order, event: i64) -> Result<Opti
         total: order.total(),
         refunded,
         currency: order.currency(),
-        link: (!app.settings.public_url.is_empty())
-            .then(|| format!("{}/orders/{id}?t={token}", app.settings.public_url)),
+        link: app.tracking_url(&id),
         reason: order.cancel_reason(),
     };
     Ok(Some(texts::compose(notice, locale(customer.as_ref()), &facts)))

@@ -2,11 +2,13 @@
 
 mod objects;
 pub mod simulator;
+pub mod stripe;
 
 use async_trait::async_trait;
 use domain::dispute::DisputeStatus;
 
 pub use simulator::Simulator;
+pub use stripe::Stripe;
 
 use crate::SignatureError;
 
@@ -69,6 +71,8 @@ pub struct Authorise {
     pub method: Method,
     /// When a Pix payload ends, in milliseconds since the epoch.
     pub expires_at: i64,
+    /// Where the customer comes back to after authenticating with the bank.
+    pub return_url: Option<String>,
 }
 
 /// Where an intent stands with the provider.

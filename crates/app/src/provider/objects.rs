@@ -123,6 +123,8 @@ pub(crate) struct WireTransaction {
     pub(crate) created: i64,
     #[serde(default, rename = "type")]
     pub(crate) kind: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) reporting_category: String,
     #[serde(default)]
     pub(crate) source: Option<Value>,
 }

@@ -23,6 +23,14 @@ pub(crate) static RECEIVED_EVENTS: Table = Table {
 pub(crate) static TICKERS: Table =
     Table { name: "tickers", key: KeyShape::Text("name"), columns: &[Column::int("message_id")], indexes: &[] };
 
+/// How far the reading of a provider's events has come; see `app::events`. One ticker writes it.
+pub(crate) static EVENT_CURSORS: Table = Table {
+    name: "event_cursors",
+    key: KeyShape::Text("provider"),
+    columns: &[Column::int("since"), Column::int("began_at"), Column::text("after").null()],
+    indexes: &[],
+};
+
 /// The day of an instant.
 pub(crate) fn day(now_ms: i64) -> i64 {
     now_ms.div_euclid(86_400_000)

@@ -45,6 +45,7 @@ pub fn tables() -> Vec<&'static Table> {
         &key::IDEMPOTENCY_KEYS,
         &key::RECEIVED_EVENTS,
         &key::TICKERS,
+        &key::EVENT_CURSORS,
         &simulator::INTENTS,
         &simulator::REFUNDS,
         &simulator::MOVEMENTS,

@@ -1,15 +1,16 @@
 //! Payments, one per order; the key is the order's id.
 
 use domain::basket::Totals;
-use domain::payment::{IllegalTransition, PaymentStatus, Taken};
+use domain::payment::{CaptureOn, IllegalTransition, PaymentStatus, Taken};
 use store::{Batch, Column, Index, KeyShape, ReadError, Row, Store, Table, Value};
 
 use super::{damaged, order};
 use crate::provider::{Authorise, Method};
 use crate::settle::{AUTHORISE, step_key};
 
-/// The payments. `refund_pending` is what is set apart for refunds that are not decided, `refund_tip` what those and the ones
-/// that went take of the tip, `refunds` how many there ever were. `waiting` is 1 while the provider may still have news; it is asked for them at `ask_at`.
+/// The payments. `refund_pending` is what is set apart for refunds that are not decided, `refund_tip` what those and the
+/// ones that went take of the tip, `refunds` how many there ever were. `held` is 1 while an amount is held, until
+/// `capture_before`. `waiting` is 1 while the provider may still have news; it is asked for them at `ask_at`.
 pub(crate) static PAYMENTS: Table = Table {
     name: "payments",
     key: KeyShape::Int("order_id"),
@@ -36,7 +37,10 @@ pub(crate) static PAYMENTS: Table = Table {
         Column::int("expires_at"),
         Column::text("provider"),
         Column::text("intent").null(),
+        Column::text("capture_on"),
+        Column::int("held").null(),
         Column::int("capture_before").null(),
+        Column::int("alarmed_at").null(),
         Column::int("waiting").null(),
         Column::int("ask_at").null(),
         Column::text("wait_token").null(),
@@ -45,7 +49,10 @@ pub(crate) static PAYMENTS: Table = Table {
         Column::text("qr").null(),
         Column::text("action_url").null(),
     ],
-    indexes: &[Index { name: "waiting", columns: &["waiting", "ask_at"] }],
+    indexes: &[
+        Index { name: "waiting", columns: &["waiting", "ask_at"] },
+        Index { name: "held", columns: &["held", "capture_before"] },
+    ],
 };
 
 /// A new payment.
@@ -58,6 +65,7 @@ pub(crate) struct NewPayment<'a> {
     pub(crate) currency: &'static str,
     pub(crate) expires_at: i64,
     pub(crate) provider: &'a str,
+    pub(crate) capture_on: CaptureOn,
 }
 
 impl NewPayment<'_> {
@@ -84,6 +92,9 @@ impl NewPayment<'_> {
             Value::Int(1),
             Value::Int(self.expires_at),
             Value::from(self.provider),
+            Value::Null,
+            Value::from(self.capture_on.as_str()),
+            Value::Null,
             Value::Null,
             Value::Null,
             Value::Null,
@@ -203,8 +214,8 @@ impl Payment {
         self.row.int("refund_tip").unwrap_or(0)
     }
 
-    /// The request of the current try, the same whenever it is made.
-    pub(crate) fn authorise_request(&self) -> Authorise {
+    /// The request of the current try, the same whenever it is made, except for where the customer comes back to.
+    pub(crate) fn authorise_request(&self, return_url: Option<String>) -> Authorise {
         Authorise {
             key: step_key(self, AUTHORISE),
             order_id: order::public_id(self.order_id),
@@ -216,7 +227,18 @@ impl Payment {
                 None => Method::Pix,
             },
             expires_at: self.expires_at,
+            return_url,
         }
+    }
+
+    /// When the amount is taken.
+    pub(crate) fn capture_on(&self) -> CaptureOn {
+        self.row.text("capture_on").and_then(CaptureOn::from_name).unwrap_or(CaptureOn::Acceptance)
+    }
+
+    /// Whether a person was told that the hold is about to end.
+    pub(crate) fn is_alarmed(&self) -> bool {
+        self.row.int("alarmed_at").is_some()
     }
 
     /// Until when the provider lets a held amount be taken.
@@ -265,7 +287,8 @@ impl PaymentUpdate<'_> {
     /// Moves to another status, if the table of transitions has it.
     pub(crate) fn status(self, next: PaymentStatus) -> Result<Self, IllegalTransition> {
         let next = self.payment.status.become_status(next)?;
-        Ok(self.set("status", next.as_str()))
+        let held = (next == PaymentStatus::Authorized).then_some(1);
+        Ok(self.set("status", next.as_str()).set("held", held))
     }
 
     /// The provider answered for good: nobody polls it, nobody waits, nothing is left to show the customer.

@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod audits;
+mod captures;
+mod contract;
 mod disputes;
 mod failures;
+#[allow(dead_code, reason = "shared with the tests of the binary, which use the rest")]
+mod fake_stripe;
 mod flows;
 mod ledger;
 mod orders;
@@ -12,4 +16,6 @@ mod placing;
 mod receipts;
 mod refunds;
 mod shop;
+mod stripe_faults;
+mod stripe_shop;
 mod webhooks;

@@ -186,6 +186,16 @@ impl Shop {
     }
 
     pub(crate) async fn build(store: Arc<MemoryStore>, settings: Settings, mailer: Option<Arc<dyn Mailer>>) -> Shop {
+        Shop::with_provider(store, settings, mailer, None).await
+    }
+
+    /// A shop that takes its money through that provider.
+    pub(crate) async fn with_provider(
+        store: Arc<MemoryStore>,
+        settings: Settings,
+        mailer: Option<Arc<dyn Mailer>>,
+        provider: Option<Arc<dyn PaymentProvider>>,
+    ) -> Shop {
         let loopback = Arc::new(Loopback::default());
         let objects = Arc::new(object_store::memory::InMemory::new());
         let memory = store.clone();
@@ -194,7 +204,7 @@ impl Shop {
         ports.sender = loopback.clone();
         ports.mailer = mailer;
         let simulator = ports.simulator.clone().unwrap();
-        let provider = Arc::new(Moody { inner: ports.provider, mood: Mutex::new(Mood::Well) });
+        let provider = Arc::new(Moody { inner: provider.unwrap_or(ports.provider), mood: Mutex::new(Mood::Well) });
         ports.provider = provider.clone();
         let app = App::open(ports, secrets.clone(), settings).await.unwrap();
         *loopback.0.lock() = Some(app.clone());
@@ -298,6 +308,16 @@ impl Shop {
     /// Carries out one word of a script on an order.
     pub(crate) async fn act(&self, id: &str, word: &str) {
         match word.split_once(':').unwrap_or((word, "")) {
+            // A beat of the periodic work, whenever it is due.
+            ("tick", ticker) => {
+                let mut beats = self.messages("tickers").await;
+                beats.retain(|(_, beat)| beat["ticker"] == ticker);
+                let (message, body) = beats.pop().unwrap();
+                let delivery = Delivery { id: message, body, receives: 1, now_ms: store::clock::now_ms() };
+                let mut batch = self.consumers["tickers"].consume(delivery).await.unwrap();
+                batch.delete(&MESSAGES, message);
+                self.store.commit(batch).await.unwrap();
+            }
             ("webhook", "") => assert!(self.drain("simulator-webhooks", 1).await > 0, "no webhook"),
             ("courier", "") => assert!(self.drain("simulator-courier", 1).await > 0, "no report"),
             ("timer", "") => assert!(self.drain("simulator-timers", 1).await > 0, "no timer"),
@@ -380,6 +400,17 @@ impl Shop {
             }
         }
         sums
+    }
+
+    /// Lets the time come to ask the provider about a payment.
+    pub(crate) async fn due_now(&self, id: &str) {
+        let key = store::id::decode(&id[4..]).unwrap();
+        let table = app::tables().into_iter().find(|table| table.name == "payments").unwrap();
+        let row = self.store.get(table, &key.into()).await.unwrap().unwrap();
+        assert_eq!(row.int("waiting"), Some(1), "nobody asks about it");
+        let mut batch = Batch::new();
+        batch.update(table, key, vec![("ask_at", store::Value::Int(0))], None);
+        self.store.commit(batch).await.unwrap();
     }
 
     /// The starts of a flow that were asked for and not taken.

@@ -8,6 +8,7 @@ mod layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use app::provider::stripe::{STRIPE_URL, STRIPE_VERSION};
 use domain::basket::MAX_SERVICE_BASIS_POINTS;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) flows: PathBuf,
     pub(crate) merchant: Merchant,
     pub(crate) order: Order,
+    pub(crate) payment: Payment,
+    pub(crate) stripe: Stripe,
     pub(crate) engine: Engine,
     pub(crate) smtp: Smtp,
     pub(crate) simulator: Simulator,
@@ -80,6 +83,38 @@ pub(crate) struct Order {
     pub(crate) max_tip: i64,
     /// How long the link to a receipt works.
     pub(crate) receipt_link: Duration,
+}
+
+/// Who takes the money, and when.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Payment {
+    /// `simulator` or `stripe`.
+    pub(crate) provider: String,
+    /// When a card's amount is taken: on `acceptance`, before the kitchen begins, or on `dispatch`, before the order leaves.
+    pub(crate) capture: String,
+    /// After how long the provider is asked about a payment whose webhook has not come.
+    pub(crate) poll_after: Duration,
+}
+
+/// The account with Stripe.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stripe {
+    /// `sk_...` or `rk_...`.
+    pub(crate) secret_key: String,
+    /// A file that holds it, instead.
+    pub(crate) secret_key_file: PathBuf,
+    /// What its webhooks are signed with, `whsec_...`; several, separated by commas, while one replaces another.
+    pub(crate) webhook_secrets: String,
+    /// A file that holds them, instead, separated by commas or lines.
+    pub(crate) webhook_secrets_file: PathBuf,
+    /// Where its API is.
+    pub(crate) url: String,
+    /// The version of its API.
+    pub(crate) api_version: String,
+    /// How long one request to it may take.
+    pub(crate) timeout: Duration,
 }
 
 /// How much the engine takes on.
@@ -171,6 +206,20 @@ impl Default for Config {
                 max_tip: 50_000,
                 receipt_link: Duration::minutes(15),
             },
+            payment: Payment {
+                provider: "simulator".into(),
+                capture: "acceptance".into(),
+                poll_after: Duration::seconds(30),
+            },
+            stripe: Stripe {
+                secret_key: String::new(),
+                secret_key_file: PathBuf::new(),
+                webhook_secrets: String::new(),
+                webhook_secrets_file: PathBuf::new(),
+                url: STRIPE_URL.into(),
+                api_version: STRIPE_VERSION.into(),
+                timeout: Duration::seconds(10),
+            },
             engine: Engine { concurrency: 512, backlog: 100_000, states_api: true, access_keys: String::new() },
             smtp: Smtp { url: String::new(), from: "Comanda <no-reply@comanda.example>".into() },
             simulator: Simulator {
@@ -199,7 +248,7 @@ const MAX_CHARGE: i64 = 100_000_000;
 const LEAST_SECRET: usize = 16;
 
 /// Keys whose value is never shown.
-const SECRETS: &[&str] = &["smtp.url", "engine.access_keys"];
+const SECRETS: &[&str] = &["smtp.url", "stripe.secret_key", "stripe.webhook_secrets", "engine.access_keys"];
 
 impl Config {
     /// The first value that has the right type and yet makes no sense: its key and the cure.
@@ -233,6 +282,10 @@ impl Config {
                 amount("order.service_fee_basis_points", fee, MAX_SERVICE_BASIS_POINTS)
             })
             .or_else(|| amount("order.max_tip", self.order.max_tip, MAX_CHARGE))
+            .or_else(|| one_of("payment.provider", &self.payment.provider, &["simulator", "stripe"]))
+            .or_else(|| one_of("payment.capture", &self.payment.capture, &["acceptance", "dispatch"]))
+            .or_else(|| lasts("payment.poll_after", self.payment.poll_after, second, Duration::hours(1)))
+            .or_else(|| lasts("stripe.timeout", self.stripe.timeout, second, Duration::minutes(1)))
             .or_else(|| within("engine.concurrency", self.engine.concurrency.into(), 1, 65_536))
             .or_else(|| within("engine.backlog", self.engine.backlog.into(), 1, 10_000_000))
             .or_else(|| self.access_keys().err().map(|problem| ("engine.access_keys", problem)))

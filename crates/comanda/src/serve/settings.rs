@@ -3,6 +3,7 @@
 use app::{CourierSettings, Settings, SimulatorSettings};
 use domain::Currency;
 use domain::basket::Charges;
+use domain::payment::CaptureOn;
 use domain::receipt::Merchant;
 use gateway::Limits;
 
@@ -28,6 +29,8 @@ pub(crate) fn of(config: &Config, url: &str) -> Settings {
         },
         payment_window_ms: config.order.payment_deadline.as_ms(),
         max_payment_attempts: config.order.payment_attempts.into(),
+        capture_on: CaptureOn::from_name(&config.payment.capture).unwrap_or(defaults.capture_on),
+        poll_after_ms: config.payment.poll_after.as_ms(),
         receipt_link_ms: config.order.receipt_link.as_ms(),
         public_url: match config.public_url.as_str() {
             "" => url.to_owned(),

@@ -6,8 +6,12 @@ mod audit;
 mod commit_points;
 mod configuration;
 mod crash;
+#[path = "../../../app/tests/it/fake_stripe/mod.rs"]
+#[allow(dead_code, reason = "shared with the tests of the application, which use the rest")]
+mod fake_stripe;
 mod flow;
 mod hardship;
 mod orders;
 mod server;
 mod start;
+mod stripe;
