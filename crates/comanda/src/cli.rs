@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Duration, Flags};
@@ -77,7 +78,7 @@ pub(crate) enum Command {
         /// The copy; it must not exist
         file: PathBuf,
     },
-    /// Measure complete orders per second against a server of its own
+    /// Measure complete orders per second against a server of its own, or the engine alone
     Bench(Bench),
     /// Print what a benchmark left in the data folder
     #[command(hide = true)]
@@ -275,19 +276,27 @@ pub(crate) struct FlowRun {
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// `steps`: the five steps that all peers do; `order`: the order flow up to its confirmation
-    #[arg(long, default_value = "steps", value_parser = ["steps", "order"])]
+    /// `steps`: the five steps that all peers do; `order`: the order flow up to its confirmation; `engine`: state
+    /// transitions of the engine alone; `waiting`: the memory of executions that only wait, as many as `--stored` says
+    #[arg(long, default_value = "steps", value_parser = jobs())]
     pub(crate) job: String,
-    /// Orders in flight
+    /// Orders or executions in flight
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) in_flight: u32,
     /// How long to measure
     #[arg(long = "for", value_name = "TIME", default_value = "10s")]
     pub(crate) time: Duration,
-    /// Orders to store before anything is measured
+    /// Orders to store before anything is measured; executions that wait
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) stored: u64,
     /// Replays the same orders
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// The jobs of the benchmark; the hidden ones are the parts of `waiting`, which run in processes of their own.
+fn jobs() -> Vec<PossibleValue> {
+    let shown = ["steps", "order", "engine", "waiting"].map(PossibleValue::new);
+    let parts = ["waiting-wait", "waiting-token", "waiting-open"].map(|part| PossibleValue::new(part).hide(true));
+    shown.into_iter().chain(parts).collect()
 }

@@ -1,7 +1,10 @@
 //! `comanda bench`: complete orders per second over HTTP, closed loop. bench/README.md says what is measured and how.
 
+mod engine;
 mod job;
+mod process;
 mod server;
+mod waiting;
 mod wire;
 
 use std::sync::Arc;
@@ -56,8 +59,21 @@ struct Measured {
     problems: Vec<String>,
 }
 
-/// Runs one job against a server on a folder of its own, and checks what it left.
+/// Runs one job.
 pub(crate) async fn run(config: &Config, arguments: &cli::Bench, output: Output) -> Result<(), Failure> {
+    match arguments.job.as_str() {
+        "engine" => engine::run(config, arguments, output).await,
+        "waiting" => waiting::run(config, arguments, output).await,
+        "waiting-open" => waiting::open(config, output).await,
+        other => match other.strip_prefix("waiting-") {
+            Some(flow) => waiting::fill(config, flow, arguments.stored, output).await,
+            None => orders(config, arguments, output).await,
+        },
+    }
+}
+
+/// Runs a job of orders against a server on a folder of its own, and checks what it left.
+async fn orders(config: &Config, arguments: &cli::Bench, output: Output) -> Result<(), Failure> {
     let job = Job::new(&arguments.job);
     let server = Server::start(&config.data).await?;
     job.prepare(&server.address).await?;

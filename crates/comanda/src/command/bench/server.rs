@@ -8,6 +8,8 @@ use anyhow::Context;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::process;
+
 /// A running server.
 pub(crate) struct Server {
     pub(crate) address: String,
@@ -38,24 +40,16 @@ impl Server {
 
     /// User and system time so far, in seconds.
     pub(crate) fn cpu_s(&self) -> f64 {
-        /// Ticks per second of /proc on Linux.
-        const TICKS: f64 = 100.0;
-        let stat = self.proc("stat").unwrap_or_default();
-        let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect::<Vec<_>>()).unwrap_or_default();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-        (ticks(11) + ticks(12)) / TICKS
+        process::cpu_s(&self.id())
     }
 
     /// The most memory it has held, in MiB.
     pub(crate) fn peak_memory_mib(&self) -> f64 {
-        let status = self.proc("status").unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
-        kib.unwrap_or(0.0) / 1024.0
+        process::peak_memory_mib(&self.id())
     }
 
-    fn proc(&self, file: &str) -> Option<String> {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id()?)).ok()
+    fn id(&self) -> String {
+        self.child.id().map(|id| id.to_string()).unwrap_or_default()
     }
 
     /// Stops it in good order, and answers how much its folder takes, in MiB.
@@ -68,7 +62,7 @@ impl Server {
     }
 }
 
-fn size_bytes(folder: &Path) -> u64 {
+pub(super) fn size_bytes(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let size = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => size_bytes(&entry.path()),
