@@ -513,7 +513,12 @@ impl<'a> Run<'a> {
                     self.tell(run, || MapRunChange::Ended(RunStatus::Aborted));
                 }
             }
-            Phase::Ready => {}
+            // It may not have run yet; its slot may soon be another thread's, which must not run in its place.
+            Phase::Ready => {
+                if let Some(at) = self.ready.iter().rposition(|other| *other == slot) {
+                    self.ready.remove(at);
+                }
+            }
         }
         let Some(previous) = previous else {
             let is_root = thread.parent.and_then(|parent| self.machine.thread(parent));

@@ -167,6 +167,24 @@ const EACH: &str = r#"{"StartAt": "Each", "States": {"Each": {"Type": "Map", "En
         "Resource": "arn:aws:lambda:us-east-1:123456789012:function:t"}}}}}}"#;
 
 #[test]
+fn a_branch_that_never_ran_gives_its_place_away() {
+    let task = r#"{"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:do", "End": true}"#;
+    let branch = |name: &str| format!(r#"{{"StartAt": "{name}", "States": {{"{name}": {task}}}}}"#);
+    let flow = format!(
+        r#"{{"StartAt": "P", "States": {{
+            "P": {{"Type": "Parallel", "Catch": [{{"ErrorEquals": ["States.ALL"], "Next": "Q"}}], "End": true, "Branches": [
+                {{"StartAt": "F", "States": {{"F": {{"Type": "Fail", "Error": "E"}}}}}}, {}]}},
+            "Q": {{"Type": "Parallel", "End": true, "Branches": [{}, {}]}}}}}}"#,
+        branch("A"),
+        branch("B"),
+        branch("C"),
+    );
+    let input = r#"{"Error":"E","Cause":null}"#;
+    let started = format!("task 0 Q[0]/B {input}, task 1 Q[1]/C {input}");
+    check("caught at once", &flow, &format!("start {{}} -> {started} | ok 0 1 -> - | ok 1 2 -> succeeded [1,2]"));
+}
+
+#[test]
 fn forks() {
     check(
         "parallel",

@@ -418,6 +418,11 @@ fn check(seed: u64, states: u32) -> Result<Figures, String> {
     Ok(figures)
 }
 
+/// The machine checks itself in debug builds: a panic is a finding like any other.
+fn checked(seed: u64, states: u32) -> Result<Figures, String> {
+    std::panic::catch_unwind(|| check(seed, states)).unwrap_or_else(|_| Err("it panicked, see above".to_owned()))
+}
+
 #[derive(Debug, Default)]
 struct Figures {
     events: usize,
@@ -435,9 +440,9 @@ fn crashes_change_nothing() {
     let states = u32::try_from(variable("SIM_STATES", 14)).unwrap();
     let mut all = Figures::default();
     for round in seed..seed + rounds {
-        let figures = check(round, states).unwrap_or_else(|problem| {
+        let figures = checked(round, states).unwrap_or_else(|problem| {
             // The same seed with fewer states is another, smaller flow: perhaps one of them fails, too.
-            let smaller = (1..states).find_map(|fewer| check(round, fewer).err());
+            let smaller = (1..states).find_map(|fewer| checked(round, fewer).err());
             panic!(
                 "{}\nagain: SIM_SEED={round} SIM_ROUNDS=1 cargo nextest run -p runtime crashes_change_nothing",
                 smaller.unwrap_or(problem)
