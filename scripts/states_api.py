@@ -13,11 +13,15 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import boto3
 import botocore
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::000000000000:role/test"
@@ -320,10 +324,23 @@ def signatures_are_needed(endpoint, access_key, secret_key):
     assert code == "InvalidSignatureException", code
     code = error_code(client(endpoint, "AKIDUNKNOWN", secret_key).list_state_machines)
     assert code == "UnrecognizedClientException", code
+    presigned = AWSRequest(method="POST", url=endpoint + "/", headers={"X-Amz-Target": "AWSStepFunctions.ListStateMachines"})
+    SigV4QueryAuth(Credentials(access_key, secret_key), "states", "us-east-1", expires=60).add_auth(presigned)
+    assert "stateMachines" in posted(presigned.url, presigned.headers)
+    assert posted(presigned.url.replace("us-east-1", "us-east-2"), presigned.headers)["__type"] == "InvalidSignatureException"
     unsigned = boto3.client("stepfunctions", endpoint_url=endpoint, region_name="us-east-1",
                             config=Config(signature_version=botocore.UNSIGNED, retries={"max_attempts": 1}))
     code = error_code(unsigned.list_state_machines)
     assert code == "MissingAuthenticationTokenException", code
+
+
+def posted(url, headers):
+    request = urllib.request.Request(url, data=b"", method="POST", headers={k: v for k, v in headers.items() if k != "Host"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return json.load(error)
 
 
 def error_code(call):
