@@ -40,7 +40,10 @@ impl Diagnostic {
         let first = self.quoted(0).unwrap_or_default();
         let schema = |message: String, pointer: &str| (SCHEMA, message, Some(place(pointer)));
         let (code, message, location) = match self.code {
-            "NOT_JSON" | "NOT_AN_OBJECT" => ("INVALID_JSON_DESCRIPTION", self.message.clone(), Some(place(here))),
+            "NOT_JSON" | "NOT_AN_OBJECT" => {
+                let (_, problem) = self.message.split_once("is not JSON: ").unwrap_or(("", &self.message));
+                ("INVALID_JSON_DESCRIPTION", problem.to_owned(), Some(place(here)))
+            }
             "BAD_TIMESTAMP" => schema("String does not match RFC3339 timestamp".into(), here),
             "NO_BRANCHES" | "NO_RULES" => schema("Value cannot be empty".into(), here),
             "UNKNOWN_STATE_TYPE" => {

@@ -39,6 +39,7 @@ mod finding;
 mod formula;
 mod history;
 mod intrinsic;
+pub mod jackson;
 mod jsonata;
 mod machine;
 mod parse;

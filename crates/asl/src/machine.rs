@@ -21,8 +21,8 @@ use crate::definition::Definition;
 use crate::event::{Applied, Command, Event, ExecutionInfo, Moment, Outcome, TaskId, TaskStart, TimerId};
 use crate::history::HistorySink;
 use run::Run;
-pub(crate) use run::{invalid_path, select, text, whole};
-pub(crate) use settle::delay_ms;
+pub(crate) use run::{invalid_path, select, text, wait_until, whole};
+pub(crate) use settle::{delay_ms, within_limits};
 use thread::{ChildId, Slot, Thread};
 
 /// One execution of a flow: plain data, cloned as such.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::data;
 use crate::definition::{
     Catcher, Definition, Fail, Items, Kind, MapState, Next, QueryLanguage, ResultPath, Retrier, Seconds, Selector,
-    State, Text, Tolerance, Wait,
+    State, Text, Tolerance,
 };
 use crate::environment::{Environment, Facts};
 use crate::error::{EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure, NO_CHOICE_MATCHED};
@@ -129,7 +129,10 @@ fn definition_of(request: &Value, mocked: bool) -> Result<(Definition, String), 
     let text = request["definition"].as_str().unwrap_or_default();
     let mut given: Value = serde_json::from_str(text).map_err(|e| Refused {
         code: "InvalidDefinition",
-        message: format!("Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: {e}'"),
+        message: format!(
+            "Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: {}'",
+            crate::jackson::problem(text, &e)
+        ),
     })?;
     let name = request["stateName"].as_str().unwrap_or(UNNAMED).to_owned();
     let whole = given.get("States").is_some();
@@ -273,7 +276,7 @@ impl Test<'_> {
             }
             Kind::Succeed => self.leave(input.clone(), state.output.as_ref(), None, env, state.next),
             Kind::Wait(wait) => {
-                check_wait(wait, &inner)?;
+                crate::machine::wait_until(wait, &Selector::Whole, &inner, env.facts.now_ms)?;
                 self.leave(input.clone(), state.output.as_ref(), None, env, state.next)
             }
             Kind::Choice(choice) => {
@@ -453,6 +456,7 @@ impl Test<'_> {
             Selector::Whole => output,
             selector => crate::machine::select(selector, &env.with_input(&output))?.into_owned(),
         };
+        crate::machine::within_limits(&output, None, &self.state.name)?;
         let mut answer = Answer::new();
         answer.insert("output".into(), data::text(&output).into());
         answer.insert("status".into(), "SUCCEEDED".into());
@@ -544,19 +548,6 @@ fn items_of(map: &MapState, env: &Environment<'_>) -> Result<Value, Failure> {
                 Err(error) => Err(crate::machine::invalid_path(query, &error)),
             },
         },
-    }
-}
-
-fn check_wait(wait: &Wait, env: &Environment<'_>) -> Result<(), Failure> {
-    match wait {
-        Wait::SecondsFormula(formula) => formula.evaluate_as(env, "number", crate::machine::whole).map(|_| ()),
-        Wait::TimestampFormula(formula) => {
-            formula.evaluate_as(env, "string", |value| value.as_str().and_then(crate::time::parse)).map(|_| ())
-        }
-        Wait::SecondsPath(query) | Wait::TimestampPath(query) => {
-            query.find(env).map(|_| ()).map_err(|error| crate::machine::invalid_path(query, &error))
-        }
-        Wait::Seconds(_) | Wait::Timestamp(_) => Ok(()),
     }
 }
 

@@ -207,36 +207,8 @@ impl<'a> Run<'a> {
 
     fn wait(&mut self, slot: Slot, thread: &mut Thread, state: &'a State, wait: &'a Wait) -> Result<Step, Failure> {
         let now_ms = self.moment.now_ms;
-        let at_ms = match wait {
-            Wait::Seconds(seconds) => after(now_ms, *seconds),
-            Wait::Timestamp(ns) => crate::time::ceil_ms(*ns),
-            Wait::SecondsFormula(formula) => {
-                let seconds = self.with_environment(thread, state, None, |env| {
-                    formula.evaluate_as(env, "number", |value| whole(value).filter(|s| *s <= limits::SECONDS))
-                })?;
-                after(now_ms, seconds)
-            }
-            Wait::TimestampFormula(formula) => {
-                let text = self.with_environment(thread, state, None, |env| {
-                    formula.evaluate_as(env, "string", |value| value.as_str().map(str::to_owned))
-                })?;
-                let instant = crate::time::parse(&text).map(crate::time::ceil_ms);
-                instant.ok_or_else(|| formula.invalid(format!(
-                    "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
-                )))?
-            }
-            Wait::SecondsPath(query) => {
-                let seconds = self.with_environment(thread, state, None, |env| {
-                    let input = select(&state.input_path, env)?;
-                    seconds_at("SecondsPath", query, &env.with_input(&input))
-                })?;
-                after(now_ms, seconds)
-            }
-            Wait::TimestampPath(query) => self.with_environment(thread, state, None, |env| {
-                let input = select(&state.input_path, env)?;
-                timestamp_at(query, &env.with_input(&input))
-            })?,
-        };
+        let at_ms =
+            self.with_environment(thread, state, None, |env| wait_until(wait, &state.input_path, env, now_ms))?;
         if at_ms <= now_ms {
             return self.plain(thread, state);
         }
@@ -533,6 +505,41 @@ pub(crate) fn select<'e>(selector: &Selector, env: &Environment<'e>) -> Result<C
         Selector::Whole => Ok(Cow::Borrowed(env.input)),
         Selector::Empty => Ok(Cow::Owned(Value::Object(Map::new()))),
         Selector::Query(query) => query.find(env).map_err(|error| invalid_path(query, &error)),
+    }
+}
+
+/// The instant until which a Wait state waits, in milliseconds since 1970.
+pub(crate) fn wait_until(
+    wait: &Wait,
+    input_path: &Selector,
+    env: &Environment<'_>,
+    now_ms: i64,
+) -> Result<i64, Failure> {
+    match wait {
+        Wait::Seconds(seconds) => Ok(after(now_ms, *seconds)),
+        Wait::Timestamp(ns) => Ok(crate::time::ceil_ms(*ns)),
+        Wait::SecondsFormula(formula) => {
+            let most = limits::SECONDS;
+            let seconds = formula.evaluate_as(env, "number", |value| whole(value).filter(|s| *s <= most))?;
+            Ok(after(now_ms, seconds))
+        }
+        Wait::TimestampFormula(formula) => {
+            let text = formula.evaluate_as(env, "string", |value| value.as_str().map(str::to_owned))?;
+            let instant = crate::time::parse(&text).map(crate::time::ceil_ms);
+            instant.ok_or_else(|| {
+                formula.invalid(format!(
+                "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
+            ))
+            })
+        }
+        Wait::SecondsPath(query) => {
+            let input = select(input_path, env)?;
+            Ok(after(now_ms, seconds_at("SecondsPath", query, &env.with_input(&input))?))
+        }
+        Wait::TimestampPath(query) => {
+            let input = select(input_path, env)?;
+            timestamp_at(query, &env.with_input(&input))
+        }
     }
 }
 

@@ -339,7 +339,7 @@ fn merge(
 }
 
 /// The size of an output, unless it exceeds the limits. `known` is an upper bound, so only one that exceeds them is measured.
-fn within_limits(output: &Value, known: Option<Size>, name: &str) -> Result<Size, Failure> {
+pub(crate) fn within_limits(output: &Value, known: Option<Size>, name: &str) -> Result<Size, Failure> {
     if let Some(size) = known.filter(|size| size.fits()) {
         return Ok(size);
     }

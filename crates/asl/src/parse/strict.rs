@@ -17,7 +17,14 @@ pub(super) fn parse(text: &str, out: &mut Vec<Diagnostic>) -> Result<Value, Diag
     let seed = Seed { pointer: String::new(), duplicates: &duplicates };
     let value = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     out.extend(duplicates.into_inner());
-    value.map_err(|e| Diagnostic::error("", "NOT_JSON", format!("the definition is not JSON: {e}")))
+    value.map_err(|e| {
+        let (problem, line, column) = (crate::jackson::problem(text, &e), e.line(), e.column());
+        Diagnostic::error(
+            "",
+            "NOT_JSON",
+            format!("line {line}, column {column}: the definition is not JSON: {problem}"),
+        )
+    })
 }
 
 struct Seed<'a> {

@@ -52,3 +52,45 @@ fn recorded_tests_of_states() {
     println!("TestState: {agreed} of {} agree, {known} are known to differ", text.lines().count());
     assert!(different.is_empty(), "{} cases differ:\n{}", different.len(), different.join("\n"));
 }
+
+/// `want`: the status, then the output or the error and its cause.
+fn check(state: Value, input: Value, want: &str) {
+    let request = json!({ "definition": state.to_string(), "input": input.to_string() });
+    let told = match test_state(&request, None, &simulator::info(), simulator::START_MS) {
+        Ok(Tested::Done(answer)) => {
+            let text = |field: &str| answer[field].as_str().unwrap_or_default().chars().take(150).collect::<String>();
+            format!("{} {}{}: {}", text("status"), text("output"), text("error"), text("cause"))
+        }
+        other => format!("{other:?}"),
+    };
+    assert_eq!(told, want, "{state}");
+}
+
+#[test]
+fn states_fail_as_in_an_execution() {
+    let wait = |field: &str| json!({ "Type": "Wait", field: "$.a", "End": true });
+    check(wait("SecondsPath"), json!({ "a": 3 }), "SUCCEEDED {\"a\":3}: ");
+    for (field, value) in [("SecondsPath", json!(-1)), ("SecondsPath", json!("x")), ("TimestampPath", json!("soon"))] {
+        let request = json!({ "definition": wait(field).to_string(), "input": json!({ "a": value }).to_string() });
+        match test_state(&request, None, &simulator::info(), simulator::START_MS) {
+            Ok(Tested::Done(answer)) => assert_eq!(answer["error"], "States.Runtime", "{answer}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    let large =
+        json!({ "Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% $range(1, 200000, 1) %}", "End": true });
+    let cause =
+        "The state/task 'StateName' returned a result with a size exceeding the maximum number of bytes service limit.";
+    check(large, json!({}), &format!("FAILED States.DataLimitExceeded: {cause}"));
+}
+
+#[test]
+fn texts_that_are_no_json_are_told_as_aws_tells_them() {
+    let request = json!({ "definition": "{'Type'", "input": "{}" });
+    let refused = test_state(&request, None, &simulator::info(), simulator::START_MS).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: Unexpected character (''' (code 39)): was expecting \
+         double-quote to start field name'"
+    );
+}

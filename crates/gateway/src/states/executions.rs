@@ -1,13 +1,13 @@
 //! Executions.
 
-use asl::HistoryEvent;
+use asl::{HistoryEvent, jackson};
 use runtime::{ChildExecution, Description, Filter, MachineKind, Place, StateMachine, Target};
 use serde_json::{Value, json};
 
 use super::arn::{self, Qualifier};
 use super::fault::Fault;
 use super::params::Params;
-use super::{Call, input, machines, map_runs, name, paging, seconds, set};
+use super::{Call, machines, map_runs, name, paging, seconds, set};
 
 /// The most bytes of an input or output.
 const DATA: usize = 262_144;
@@ -41,7 +41,7 @@ fn given_input(params: &Params) -> Result<Value, Fault> {
     if text.len() > DATA {
         return Err(invalid("The input has more than 262144 bytes in UTF-8."));
     }
-    input::parse(text).map_err(|problem| invalid(&problem))
+    jackson::parse(text).map_err(|problem| invalid(&problem))
 }
 
 fn given_name(params: &Params) -> Result<Option<&str>, Fault> {

@@ -9,7 +9,6 @@ mod arn;
 mod executions;
 mod fault;
 mod history;
-mod input;
 mod machines;
 mod map_runs;
 mod model;

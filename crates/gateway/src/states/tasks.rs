@@ -1,10 +1,11 @@
 //! Workers report by the task token.
 
+use asl::jackson;
 use runtime::Report;
 use serde_json::{Value, json};
 
+use super::Call;
 use super::fault::Fault;
-use super::{Call, input};
 
 /// The most bytes of an output.
 const OUTPUT: usize = 262_144;
@@ -23,7 +24,7 @@ pub(super) async fn succeed(call: &Call<'_>) -> Result<Value, Fault> {
     if text.len() > OUTPUT {
         return Err(invalid("The output has more than 262144 bytes in UTF-8."));
     }
-    let output = input::parse(text).map_err(|problem| invalid(&problem))?;
+    let output = jackson::parse(text).map_err(|problem| invalid(&problem))?;
     report(call, Report::Success(output)).await
 }
 

@@ -1,11 +1,11 @@
 //! TestState: one state on its own, with or without a mock of its result.
 
-use asl::{ExecutionInfo, Mock, Refused, Tested};
+use asl::{ExecutionInfo, Mock, Refused, Tested, jackson};
 use serde_json::Value;
 use store::clock;
 
+use super::Call;
 use super::fault::Fault;
-use super::{Call, input};
 
 impl From<Refused> for Fault {
     fn from(refused: Refused) -> Fault {
@@ -14,7 +14,7 @@ impl From<Refused> for Fault {
 }
 
 pub(super) async fn test(call: &Call<'_>) -> Result<Value, Fault> {
-    input::parse(call.params.text("input").unwrap_or("{}")).map_err(|problem| {
+    jackson::parse(call.params.text("input").unwrap_or("{}")).map_err(|problem| {
         Fault::new("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{problem}'"))
     })?;
     let (info, now_ms) = (info(call), clock::now_ms());

@@ -1,30 +1,34 @@
-//! Inputs and outputs: JSON texts of a bounded size, with the words of AWS's parser for those that are none.
+//! Texts that are no JSON, in the words of Jackson, the parser that AWS uses.
 
 use serde_json::Value;
 
-/// Why a text is no JSON, in the words of Jackson, which AWS uses.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
-    let error = match serde_json::from_str::<Value>(text) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
+/// Parses a text.
+///
+/// # Errors
+/// Why it is no JSON, in Jackson's words.
+pub fn parse(text: &str) -> Result<Value, String> {
+    serde_json::from_str::<Value>(text).map_err(|error| problem(text, &error))
+}
+
+/// What is wrong with a text, at the place that `serde_json` names.
+pub(crate) fn problem(text: &str, error: &serde_json::Error) -> String {
     let at = offset(text, error.line(), error.column());
     let token = word(text, at);
     if !token.is_empty() && !token.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(format!(
+        return format!(
             "Unrecognized token '{token}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or \
              'false')"
-        ));
+        );
     }
     let Some(found) = text.get(at..).and_then(|rest| rest.chars().next()) else {
-        return Err("Unexpected end-of-input".into());
+        return "Unexpected end-of-input".into();
     };
     let wanted = match text.get(..at).map(str::trim_end).and_then(|before| before.chars().last()) {
         Some('{') => "double-quote to start field name",
         _ if found == '\'' => "a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')",
         _ => "comma to separate entries",
     };
-    Err(format!("Unexpected character ('{found}' (code {})): was expecting {wanted}", u32::from(found)))
+    format!("Unexpected character ('{found}' (code {})): was expecting {wanted}", u32::from(found))
 }
 
 /// The byte that a position of `serde_json` means; it counts columns in bytes from 1.
