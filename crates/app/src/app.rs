@@ -2,23 +2,22 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::tz::TimeZone;
 use object_store::ObjectStore;
 use parking_lot::RwLock;
-use store::{Batch, CommitError, OpenError, Query, ReadError, Store};
+use store::{Batch, CommitError, OpenError, Store};
 use tokio::sync::broadcast;
 
 use crate::catalogue::Menu;
 use crate::error::StoreError;
 use crate::feed::{Feed, Observed};
 use crate::ledger::{Calendar, Ledger};
+use crate::order_numbers::OrderNumbers;
 use crate::provider::{PaymentProvider, Simulator};
-use crate::receipts::{Files, Numbers};
+use crate::receipts::{Files, Links, Numbers};
 use crate::records::credit_note::CREDIT_NOTES;
 use crate::records::issuer::Issuer;
-use crate::records::order;
 use crate::records::receipt::RECEIPTS;
 use crate::views::{OrderChange, Stats};
 use crate::{CallbackSender, Consumer, Function, HttpSender, Mailer, Secrets, Settings, consumers, functions};
@@ -26,15 +25,14 @@ use crate::{CallbackSender, Consumer, Function, HttpSender, Mailer, Secrets, Set
 /// How often a use case decides again after a conflict.
 pub(crate) const MAX_TRIES: usize = 16;
 
-/// How many of the newest orders are looked at for the highest number.
-const NEWEST: usize = 256;
-
 /// What the application stands on.
 pub struct Ports {
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// Where receipts are kept.
     pub objects: Arc<dyn ObjectStore>,
+    /// Makes links to what is kept there that work by themselves; without it the server signs and serves links of its own.
+    pub links: Option<Arc<dyn Links>>,
     /// Who takes the money.
     pub provider: Arc<dyn PaymentProvider>,
     /// The simulator, if it is the provider or stands beside it: its customer side and its timers.
@@ -62,6 +60,7 @@ impl Ports {
         Ports {
             store,
             objects,
+            links: None,
             provider: simulator.clone(),
             simulator: Some(simulator),
             mailer: None,
@@ -94,7 +93,7 @@ pub struct Inner {
     pub(crate) files: Files,
     ledger: Arc<Ledger>,
     clock: fn() -> i64,
-    order_number: AtomicI64,
+    pub(crate) order_numbers: OrderNumbers,
     base: RwLock<Option<Arc<str>>>,
 }
 
@@ -117,19 +116,22 @@ impl App {
             let problem = "is no IANA time zone; write one as `America/Sao_Paulo`".into();
             unusable(&settings.time_zone, problem)
         })?;
-        let menu = Arc::new(Menu::default());
+        let menu = Arc::new(Menu::new(settings.shared));
         let (observed, feed) = Observed::new(ports.store, menu.clone());
         let store: Arc<dyn Store> = observed;
         let seeded = async {
-            let last = last_order_number(&*store).await?;
             let issuer = Issuer::current(&settings.merchant);
             issuer.write(&*store).await?;
-            let receipts = Numbers::open(store.clone(), &RECEIPTS).await?;
-            let credit_notes = Numbers::open(store.clone(), &CREDIT_NOTES).await?;
-            Ok::<_, StoreError>((last, receipts, credit_notes, issuer))
+            let order_numbers = match settings.shared {
+                true => OrderNumbers::shared(),
+                false => OrderNumbers::alone(&*store).await?,
+            };
+            let receipts = Numbers::open(store.clone(), &RECEIPTS, settings.shared).await?;
+            let credit_notes = Numbers::open(store.clone(), &CREDIT_NOTES, settings.shared).await?;
+            Ok::<_, StoreError>((order_numbers, receipts, credit_notes, issuer))
         };
         let seeded = seeded.await.map_err(|error| unusable("the store", error.to_string()));
-        let (last, receipt_numbers, credit_note_numbers, issuer) = seeded?;
+        let (order_numbers, receipt_numbers, credit_note_numbers, issuer) = seeded?;
         let calendar = Calendar::new(zone.clone(), &settings.time_zone, settings.cut_off_minutes);
         let providers = [ports.provider.name()];
         let ledger = Ledger::open(store.clone(), ports.clock, settings.currency, calendar, &providers).await;
@@ -140,12 +142,12 @@ impl App {
             mailer: ports.mailer,
             sender: ports.sender,
             menu,
-            files: Files::new(ports.objects),
+            files: Files::new(ports.objects, ports.links, settings.shared),
             ledger,
             receipt_numbers,
             credit_note_numbers,
             issuer,
-            order_number: AtomicI64::new(last + 1),
+            order_numbers,
             base: RwLock::new(None),
             clock: ports.clock,
             store,
@@ -154,8 +156,10 @@ impl App {
             zone,
             feed,
         }));
-        let started = app.start_tickers().await;
-        started.map_err(|error| unusable("the store", error.to_string()))?;
+        if !app.settings.shared {
+            let started = app.start_tickers().await;
+            started.map_err(|error| unusable("the store", error.to_string()))?;
+        }
         Ok(app)
     }
 
@@ -214,23 +218,8 @@ impl App {
         (self.clock)()
     }
 
-    /// The next number that people call out. Numbers of orders that were refused after this are left out: unlike receipts,
-    /// orders need no gapless numbers.
-    pub(crate) fn next_order_number(&self) -> i64 {
-        self.order_number.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// Commits, and returns once that is durable.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
         self.store.commit(batch).await?.durable().await
     }
-}
-
-/// The highest number among the newest orders. Numbers and ids are handed out apart from each other, so the newest order
-/// need not have the highest number; but both are taken one right after the other, so no order is [`NEWEST`] off.
-async fn last_order_number(store: &dyn Store) -> Result<i64, ReadError> {
-    let query = Query::table(&order::ORDERS).descending().limit(NEWEST);
-    let page = store.query(query).await?;
-    let numbers = page.rows.iter().filter_map(|row| row.int("number"));
-    Ok(numbers.max().unwrap_or(0))
 }

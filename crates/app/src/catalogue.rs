@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant as Moment};
 
 use domain::basket;
 use domain::catalogue::{Product, ProductError, is_code};
@@ -19,6 +20,8 @@ use crate::{App, FindError, Kind, Problem};
 
 /// The most products of a catalogue.
 const MAX_PRODUCTS: usize = 10_000;
+/// How old the products in memory may be where processes share the store.
+const MENU_AGE: Duration = Duration::from_secs(30);
 /// The largest change of stock at once.
 const MAX_DELTA: i64 = 1_000_000_000;
 
@@ -26,10 +29,12 @@ const MAX_DELTA: i64 = 1_000_000_000;
 ///
 /// Invariant: what it holds was durable when it was read. A write of the catalogue empties it once it is durable, whoever
 /// wrote it and whether or not they still wait; a load that began before the write does not fill it again.
-#[derive(Default)]
+///
+/// Where processes share the store, each hears only of its own writes; so it reads anew after [`MENU_AGE`].
 pub(crate) struct Menu {
-    loaded: RwLock<Option<Arc<Products>>>,
+    loaded: RwLock<Option<(Moment, Arc<Products>)>>,
     writes: AtomicU64,
+    shared: bool,
 }
 
 /// The products by SKU, each with its revision.
@@ -42,9 +47,15 @@ impl Products {
 }
 
 impl Menu {
+    pub(crate) fn new(shared: bool) -> Menu {
+        Menu { loaded: RwLock::default(), writes: AtomicU64::default(), shared }
+    }
+
     pub(crate) async fn load(&self, store: &dyn Store) -> Result<Arc<Products>, ReadError> {
-        if let Some(products) = self.loaded.read().clone() {
-            return Ok(products);
+        if let Some((since, products)) = &*self.loaded.read()
+            && (!self.shared || since.elapsed() < MENU_AGE)
+        {
+            return Ok(products.clone());
         }
         let writes = self.writes.load(Ordering::Acquire);
         let mut products = BTreeMap::new();
@@ -63,7 +74,7 @@ impl Menu {
         let products = Arc::new(Products(products));
         let mut loaded = self.loaded.write();
         if self.writes.load(Ordering::Acquire) == writes {
-            *loaded = Some(products.clone());
+            *loaded = Some((Moment::now(), products.clone()));
         }
         Ok(products)
     }

@@ -134,7 +134,7 @@ impl App {
             let now = self.now();
             let id = store::id::next();
             let expires_at = now + self.settings.payment_window_ms;
-            let number = self.next_order_number();
+            let number = self.order_numbers.take(&*self.store).await?;
             let mut batch = Batch::new();
             let input = serde_json::json!({ "orderId": order::public_id(id) });
             let execution_id = batch.start_flow(crate::ORDER_FLOW_NAME, &order::public_id(id), input);

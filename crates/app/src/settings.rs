@@ -38,6 +38,8 @@ pub struct Settings {
     pub mail_from: String,
     /// What becomes of money that comes when the time to pay is over.
     pub late_payment: LatePaymentSettings,
+    /// Whether several processes work on the store: then what has to be one (numbers) is kept there and not in memory.
+    pub shared: bool,
     /// The payment simulator.
     pub simulator: SimulatorSettings,
     /// The courier simulator.
@@ -123,6 +125,7 @@ impl Default for Settings {
             public_url: String::new(),
             mail_from: "Comanda <no-reply@comanda.example>".into(),
             late_payment: LatePaymentSettings { policy: LatePaymentPolicy::ReserveAgain, within_ms: 2 * 3_600_000 },
+            shared: false,
             simulator: SimulatorSettings {
                 webhook_delay_ms: 0,
                 late_webhook_ms: 60_000,

@@ -2,11 +2,14 @@
 //!
 //! Why no AWS SDK: one signed JSON call serves DynamoDB, SQS, Step Functions, KMS and Secrets Manager; see DESIGN.md.
 //!
-//! The mapping ([`layout`], [`item`], [`operation`]) is pure and always built; what talks to AWS needs the feature `cloud`.
+//! The mapping ([`layout`], [`item`], [`operation`]) and what makes effects happen once ([`step`], [`delivery`]) are always built;
+//! what talks to AWS needs the feature `cloud`.
 
+pub mod delivery;
 pub mod item;
 pub mod layout;
 pub mod operation;
+pub mod step;
 
 #[cfg(feature = "cloud")]
 pub mod client;

@@ -49,9 +49,10 @@ impl Write {
     #[must_use]
     pub fn alone(&self) -> Option<&'static str> {
         match self.kind {
-            Kind::Put if !self.body.contains_key("ConditionExpression") => Some("PutItem"),
+            _ if self.body.contains_key("ConditionExpression") => None,
+            Kind::Put => Some("PutItem"),
             Kind::Delete => Some("DeleteItem"),
-            _ => None,
+            Kind::Update | Kind::ConditionCheck => None,
         }
     }
 }
@@ -136,6 +137,13 @@ impl Writer<'_> {
             Op::Add(add) => Ok(self.add(add)),
             Op::Delete(table, key) => {
                 let body = self.body("Key", item::key_of(table, key));
+                Ok(Write { kind: Kind::Delete, body, read: false })
+            }
+            Op::Take(table, key, column, value) => {
+                let mut body = self.body("Key", item::key_of(table, key));
+                let mut expression = Expression::default();
+                let condition = expression.equals(column, value);
+                expression.into_body(&mut body, condition);
                 Ok(Write { kind: Kind::Delete, body, read: false })
             }
             Op::Check(table, key, column, value) => Ok(self.check(table, key, Some(&(*column, value.clone())))),
@@ -333,6 +341,7 @@ mod tests {
         let row = || Row::new(&STOCK, "tea", vec![Value::Int(1), Value::Int(0)]);
         assert_eq!(write(&Op::Insert(row())).alone(), None);
         assert_eq!(write(&Op::Put(row())).alone(), Some("PutItem"));
+        assert_eq!(write(&Op::Take(&STOCK, "tea".into(), "on_hand", 1.into())).alone(), None);
         assert_eq!(write(&Op::Delete(&STOCK, "tea".into())).alone(), Some("DeleteItem"));
     }
 }

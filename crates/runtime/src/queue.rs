@@ -60,7 +60,9 @@ impl Traffic {
             match op {
                 Op::Insert(row) | Op::Put(row) if *row.table() == MESSAGES => traffic.arrived.push(row.clone()),
                 Op::Update(update) if *update.table == MESSAGES => traffic.changed.extend(update.key.int()),
-                Op::Delete(table, key) if **table == MESSAGES => traffic.gone.extend(key.int()),
+                Op::Delete(table, key) | Op::Take(table, key, ..) if **table == MESSAGES => {
+                    traffic.gone.extend(key.int())
+                }
                 _ => {}
             }
         }

@@ -23,6 +23,8 @@ pub enum Op {
     Add(Add),
     /// Deletes a row; an absent one is fine.
     Delete(&'static Table, Key),
+    /// Deletes a row that must be there with this value in this column: of two that take it, one succeeds.
+    Take(&'static Table, Key, &'static str, Value),
     /// Demands that a row is there with this value in this column; writes nothing.
     Check(&'static Table, Key, &'static str, Value),
 }
@@ -64,7 +66,7 @@ impl Op {
             Op::Insert(row) | Op::Put(row) => (row.table(), row.key()),
             Op::Update(update) => (update.table, &update.key),
             Op::Add(add) => (add.table, &add.key),
-            Op::Delete(table, key) | Op::Check(table, key, ..) => (table, key),
+            Op::Delete(table, key) | Op::Take(table, key, ..) | Op::Check(table, key, ..) => (table, key),
         }
     }
 
@@ -74,7 +76,7 @@ impl Op {
         match self {
             Op::Insert(row) | Op::Put(row) => row.size_bytes(),
             Op::Update(update) => update.set.iter().map(|(_, v)| v.as_text().map_or(8, str::len) + 8).sum(),
-            Op::Add(_) | Op::Delete(..) | Op::Check(..) => 32,
+            Op::Add(_) | Op::Delete(..) | Op::Take(..) | Op::Check(..) => 32,
         }
     }
 }
@@ -142,6 +144,17 @@ impl Batch {
     /// Adds [`Op::Delete`].
     pub fn delete(&mut self, table: &'static Table, key: impl Into<Key>) -> &mut Batch {
         self.push(Op::Delete(table, key.into()))
+    }
+
+    /// Adds [`Op::Take`].
+    pub fn take(
+        &mut self,
+        table: &'static Table,
+        key: impl Into<Key>,
+        column: &'static str,
+        value: impl Into<Value>,
+    ) -> &mut Batch {
+        self.push(Op::Take(table, key.into(), column, value.into()))
     }
 
     /// Adds [`Op::Check`].
@@ -213,7 +226,9 @@ impl Batch {
                     when.or_else(|| update.set.iter().find(|(c, v)| misfit(c, v))).map(|(c, _)| *c)
                 }
                 Op::Add(add) => add.amounts.iter().find(|(c, _)| table.position(c).is_none()).map(|(c, _)| *c),
-                Op::Check(_, _, column, _) if table.position(column).is_none() => Some(*column),
+                Op::Take(_, _, column, _) | Op::Check(_, _, column, _) if table.position(column).is_none() => {
+                    Some(*column)
+                }
                 _ => None,
             };
             if let Some(column) = unknown {

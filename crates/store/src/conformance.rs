@@ -141,6 +141,14 @@ async fn check_conditions(store: &dyn Store) {
     assert_eq!(store.get(&ORDERS, &1.into()).await.unwrap(), Some(put));
     assert_eq!(store.get(&ORDERS, &2.into()).await.unwrap(), None);
     store.commit(batch([Op::Delete(&ORDERS, 2.into()), Op::Delete(&ORDERS, 1.into())])).await.unwrap();
+    store.commit(batch([Op::Insert(order(4, "NEW", None, 20))])).await.unwrap();
+    let take = |status: &str| batch([Op::Take(&ORDERS, 4.into(), "status", status.into())]);
+    let other = store.commit(take("OTHER")).await;
+    assert!(matches!(other, Err(CommitError::Conflict { .. })), "take of another value: {other:?}");
+    store.commit(take("NEW")).await.unwrap();
+    assert_eq!(store.get(&ORDERS, &4.into()).await.unwrap(), None);
+    let gone = store.commit(take("NEW")).await;
+    assert!(matches!(gone, Err(CommitError::Conflict { .. })), "take of no row: {gone:?}");
     store.commit(batch([Op::Insert(row)])).await.unwrap();
     store.commit(batch([Op::Delete(&ORDERS, 1.into())])).await.unwrap();
     store.flush().await.unwrap();

@@ -37,6 +37,10 @@ pub(crate) fn apply(op: &Op, old: Option<&Row>) -> Result<Option<Row>, CommitErr
         Op::Insert(row) => old.map_or_else(|| Ok(Some(row.clone())), |_| Err(conflict())),
         Op::Put(row) => Ok(Some(row.clone())),
         Op::Delete(..) => Ok(None),
+        Op::Take(_, _, column, value) => match old {
+            Some(row) if row.value(column) == value => Ok(None),
+            _ => Err(conflict()),
+        },
         Op::Check(_, _, column, value) => match old {
             Some(row) if row.value(column) == value => Ok(Some(row.clone())),
             _ => Err(conflict()),

@@ -5,7 +5,7 @@ use serde_json::json;
 use store::Batch;
 
 use super::{changed, load_order, load_payment, refuse_cancelled};
-use crate::records::receipt::{self, RECEIPTS};
+use crate::records::receipt::{self, RECEIPTS, ReceiptRecord};
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -22,6 +22,11 @@ impl Function for GenerateReceipt {
         let order = load_order(app, &call).await?;
         refuse_cancelled(&order)?;
         let payment = load_payment(app, &order).await?;
+        if app.settings.shared
+            && let Some(record) = ReceiptRecord::of_order(&*app.store, order.id).await?
+        {
+            return changed(json!({ "number": record.number }), Batch::new());
+        }
         let mut number = app.receipt_numbers.take((order.id, 0), call.now_ms).await?;
         if let Some(row) = app.store.get(&RECEIPTS, &number.into()).await? {
             if row.int("order_id") == Some(order.id) {
@@ -33,9 +38,10 @@ impl Function for GenerateReceipt {
         let (record, document) = app.issue(&order, &payment, number, call.now_ms)?;
         // Written beside the commit, not within it: if the step runs again the file is written again, and a file that does
         // not match the record is never served.
-        app.files.put(&receipt::public_id(order.id), document);
+        app.files.put(&receipt::public_id(order.id), document).await;
         let mut batch = Batch::new();
         batch.insert(record.row());
+        app.receipt_numbers.claim(number, &mut batch);
         changed(json!({ "number": number }), batch)
     }
 }

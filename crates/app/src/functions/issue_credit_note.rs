@@ -33,9 +33,10 @@ impl Function for IssueCreditNote {
         }
         let (record, document) = app.issue_credit_note(order, payment, refund, number, call.now_ms).await?;
         // Written beside the commit, not within it: a file that does not match the record is never served.
-        app.files.put(&credit_note::public_id(order.id, refund.number), document);
+        app.files.put(&credit_note::public_id(order.id, refund.number), document).await;
         let mut batch = Batch::new();
         batch.insert(record.row());
+        app.credit_note_numbers.claim(number, &mut batch);
         refund.update(vec![("credit_note", number.into())], &mut batch);
         changed(json!({ "number": number }), batch)
     }

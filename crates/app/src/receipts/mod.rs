@@ -7,6 +7,8 @@ mod metrics;
 mod numbers;
 mod pdf;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::money::Locale;
 use domain::receipt::{Method, Receipt};
@@ -17,6 +19,7 @@ use store::{Batch, ReadError, Store};
 
 pub(crate) use credit_notes::credit_note_again;
 pub(crate) use files::Files;
+pub use files::Links;
 pub(crate) use numbers::Numbers;
 pub(crate) use pdf::TEMPLATE;
 
@@ -89,7 +92,11 @@ impl App {
         let not_found = || FindError::not_found("receipt of order", order_id);
         let id = order::private_id(order_id).ok_or_else(not_found)?;
         let record = ReceiptRecord::of_order(&*self.store, id).await?.ok_or_else(not_found)?;
-        let (url, expires_at) = self.link("/v1/receipts", &receipt::public_id(id));
+        let receipt_id = receipt::public_id(id);
+        let (mut url, expires_at) = self.link("/v1/receipts", &receipt_id);
+        if let Some(direct) = self.direct_link(&receipt_id, &record).await? {
+            url = direct;
+        }
         Ok(ReceiptLink { number: record.number, url, expires_at, sha256: record.sha256 })
     }
 
@@ -98,6 +105,21 @@ impl App {
         let expires = (self.now() + self.settings.receipt_link_ms) / 1000;
         let signature = self.link_signature(id, expires);
         (format!("{folder}/{id}.pdf?expires={expires}&signature={signature}"), Instant(expires * 1000))
+    }
+
+    /// A link that works without this server, where the store of the documents makes such links.
+    async fn direct_link(&self, receipt_id: &str, record: &ReceiptRecord) -> Result<Option<String>, FindError> {
+        if !self.files.has_links() {
+            return Ok(None);
+        }
+        if !self.files.exists(receipt_id).await
+            && let Some(document) = receipt_again(&*self.store, record).await?
+        {
+            self.files.put(receipt_id, document.bytes).await;
+        }
+        let time = Duration::from_millis(self.settings.receipt_link_ms.unsigned_abs());
+        let link = self.files.link(receipt_id, time).await.transpose();
+        link.map_err(|error| ReadError::Unavailable(error).into())
     }
 
     /// Whether a link is ours and still good.
@@ -156,7 +178,7 @@ impl App {
             self.flag_lost(order_id, document_id, number).await;
             return Err(DownloadError::Lost(number));
         };
-        self.files.put(document_id, document.bytes.clone());
+        self.files.put(document_id, document.bytes.clone()).await;
         Ok(ReceiptFile { number, sha256: document.sha256, bytes: document.bytes })
     }
 

@@ -16,7 +16,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use store::{Query, ReadError, Store, Table};
+use store::{Batch, Query, ReadError, Store, Table};
+
+use crate::records::counter;
 
 /// How many of the newest documents are looked through for holes before the first is issued: as many as are in flight at most.
 const LOOK_BACK: usize = 4_000;
@@ -34,7 +36,9 @@ pub(crate) type Holder = (i64, i64);
 pub(crate) struct Numbers {
     table: &'static Table,
     store: Arc<dyn Store>,
-    state: Arc<Mutex<State>>,
+    /// `None` where processes share the store: then a counter row is changed with each document, and the conflicts of those
+    /// that issue at the same time are the price of a sequence without gaps.
+    state: Option<Arc<Mutex<State>>>,
 }
 
 #[derive(Default)]
@@ -48,14 +52,18 @@ struct State {
 }
 
 impl Numbers {
-    /// Finds the highest number and the holes below it. Needs a Tokio runtime for the look further back.
-    pub(crate) async fn open(store: Arc<dyn Store>, table: &'static Table) -> Result<Numbers, ReadError> {
+    /// Finds the highest number and the holes below it, unless other processes share the store. Needs a Tokio runtime for the
+    /// look further back.
+    pub(crate) async fn open(store: Arc<dyn Store>, table: &'static Table, shared: bool) -> Result<Numbers, ReadError> {
+        if shared {
+            return Ok(Numbers { table, store, state: None });
+        }
         let mut look = Look::new(table);
         look.back(&*store, LOOK_BACK).await?;
         let state = State { next: look.highest + 1, free: std::mem::take(&mut look.holes), ..State::default() };
-        let numbers = Numbers { table, state: Arc::new(Mutex::new(state)), store: store.clone() };
+        let state = Arc::new(Mutex::new(state));
+        let numbers = Numbers { table, state: Some(state.clone()), store: store.clone() };
         if !look.ended {
-            let state = numbers.state.clone();
             tokio::spawn(async move {
                 match look.back(&*store, LOOK_FURTHER).await {
                     Ok(()) => state.lock().free.append(&mut look.holes),
@@ -68,21 +76,33 @@ impl Numbers {
 
     /// The number of a holder: the one it holds, else the lowest that is free.
     pub(crate) async fn take(&self, holder: Holder, now: i64) -> Result<i64, ReadError> {
+        let Some(held) = &self.state else {
+            return Ok(counter::value(&*self.store, self.table.name).await? + 1);
+        };
         let (number, stale) = {
-            let mut state = self.state.lock();
+            let mut state = held.lock();
             let stale = state.sweep(now);
             (state.take(holder, now), stale)
         };
         for (holder, number) in stale {
             let used = self.store.get(self.table, &number.into()).await?.is_some();
-            self.state.lock().settle(holder, number, used);
+            held.lock().settle(holder, number, used);
         }
         Ok(number)
     }
 
+    /// Makes the number this document's in the batch that issues it.
+    pub(crate) fn claim(&self, number: i64, batch: &mut Batch) {
+        if self.state.is_none() {
+            counter::advance(self.table.name, number - 1, number, batch);
+        }
+    }
+
     /// The document is committed, or its number turned out to be another's: it need not be held any more.
     pub(crate) fn forget(&self, holder: Holder) {
-        self.state.lock().held.remove(&holder);
+        if let Some(state) = &self.state {
+            state.lock().held.remove(&holder);
+        }
     }
 }
 
@@ -206,7 +226,7 @@ mod tests {
         ] {
             let store = Arc::new(MemoryStore::new());
             write(&store, &written).await;
-            let numbers = Numbers::open(store, &RECEIPTS).await.unwrap();
+            let numbers = Numbers::open(store, &RECEIPTS, false).await.unwrap();
             let mut found = Vec::new();
             for order in 0..4 {
                 found.push(numbers.take((order, 0), 0).await.unwrap());
@@ -219,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn an_unused_number_is_handed_on_and_a_used_one_is_not() {
         let store = Arc::new(MemoryStore::new());
-        let numbers = Numbers::open(store.clone(), &RECEIPTS).await.unwrap();
+        let numbers = Numbers::open(store.clone(), &RECEIPTS, false).await.unwrap();
         assert_eq!(numbers.take((1, 0), 0).await.unwrap(), 1);
         assert_eq!(numbers.take((2, 0), 0).await.unwrap(), 2);
         write(&store, &[2]).await;

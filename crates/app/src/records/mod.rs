@@ -1,6 +1,7 @@
 //! The tables, one file each: real columns for whatever is searched, summed or shown; JSON only for the rest.
 
 pub(crate) mod bench;
+pub(crate) mod counter;
 pub(crate) mod credit_note;
 pub(crate) mod delivery;
 pub(crate) mod dispute;
@@ -45,6 +46,7 @@ pub fn tables() -> Vec<&'static Table> {
         &key::IDEMPOTENCY_KEYS,
         &key::RECEIVED_EVENTS,
         &key::TICKERS,
+        &counter::COUNTERS,
         &key::EVENT_CURSORS,
         &simulator::INTENTS,
         &simulator::REFUNDS,

@@ -4,4 +4,5 @@
 
 mod emulator;
 mod faults;
+mod steps;
 mod store_suite;

@@ -243,8 +243,12 @@ async fn stock_and_order_wait_for_no_provider() {
     assert_eq!(cancelled["payment"]["status"], "CONFIRMED");
     assert_eq!(available().await, before);
     assert_eq!(cancel(&cancelled["revision"], "").await.unwrap().status(), 409);
-    let inbox: Value = server.get("/v1/inbox").await.json().await.unwrap();
-    assert_eq!(inbox["items"].as_array().unwrap().len(), 1);
+    // Lists show what is durable, a little later than the order itself.
+    until("the order to be in the inbox", async || {
+        let inbox: Value = server.get("/v1/inbox").await.json().await.unwrap();
+        (inbox["items"].as_array().unwrap().len() == 1).then_some(())
+    })
+    .await;
     let audit: Value = server.get("/v1/audit").await.json().await.unwrap();
     let codes: Vec<&str> =
         audit["differences"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap()).collect();
