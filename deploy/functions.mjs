@@ -52,13 +52,13 @@ export const steps = {
   ValidateOrder: [], ReserveStock: [], RequestPayment: ["provider"], RefusePayment: [], AwaitPayment: [], CommitStock: [],
   CapturePayment: ["provider"], SendNotification: [], GenerateReceipt: ["writeReceipts"], AwaitPreparation: [],
   DispatchDelivery: [], AwaitDelivery: [], AwaitHandover: [], CompleteOrder: [], ReversePayment: ["provider"], SettleLater: [],
-  ReleaseStock: [], CloseOrder: [], FlagOrder: [],
+  ReleaseStock: [], CloseOrder: [], FlagOrder: [], ReopenOrder: [], GiveBack: ["provider"], RequestRefund: ["provider"],
+  FlagRefund: [], IssueCreditNote: ["writeReceipts"], TellRefund: [],
 };
 
 /** The queues: one consumer each. `fifo` where messages of a group are handled one after the other. */
 export const queues = {
   "mail": { timeout: 60, rights: ["sendMail"] },
-  "late-payments": { timeout: 60, fifo: true, rights: ["provider"] },
   "simulator-webhooks": { timeout: 30, rights: [] },
   "simulator-timers": { timeout: 30, rights: ["provider"] },
   "simulator-courier": { timeout: 30, rights: [] },

@@ -1,6 +1,8 @@
-"""Runs the cases against a shop and writes what came out.
+"""Runs the cases against an installation and writes what came out; or compares two such files.
 
 usage: run.py embedded URL OUT.json
+       run.py aws ENDPOINT STACK OUT.json
+       run.py compare ONE.json OTHER.json
 """
 
 import json
@@ -10,7 +12,8 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 from cases import CASES
-from shop import Shop
+from emulator import Clock, Stack
+from shop import Shop, Unexpected
 
 
 def kebab(name):
@@ -20,12 +23,10 @@ def kebab(name):
 
 def embedded(url):
     """A server that runs everything itself."""
-    machine = "arn:aws:states:us-east-1:000000000000:stateMachine:"
-    return Shop(url, url, {flow: machine + flow for flow in ("order", "undo")},
-                lambda name: f"arn:aws:lambda:local:000000000000:function:{kebab(name)}", "arn:aws:iam::000000000000:role/operator")
+    return Shop(url, url, lambda name: f"arn:aws:lambda:local:000000000000:function:{kebab(name)}", "arn:aws:iam::000000000000:role/operator")
 
 
-def run(shop, only=None):
+def run(shop):
     """All cases at once: each has an order and a product of its own. Outcomes by case, and whether all held."""
     def one(case):
         begin = time.monotonic()
@@ -33,32 +34,69 @@ def run(shop, only=None):
             told, held = case(shop), True
         except Exception as error:  # one failed case does not hide the others
             told, held = {"failed": f"{type(error).__name__}: {error}"}, False
-            if not isinstance(error, AssertionError):
+            if not isinstance(error, Unexpected):
                 traceback.print_exc()
         print(f"{case.__name__:22} {'ok' if held else 'FAILED'} {time.monotonic() - begin:6.1f} s {'' if held else told['failed']}", flush=True)
         return case.__name__, told, held
-    chosen = [case for case in CASES if not only or case.__name__ in only]
-    with ThreadPoolExecutor(len(chosen)) as pool:
-        results = list(pool.map(one, chosen))
-    return {name: told for name, told, _ in results}, all(held for *_, held in results)
-
-
-def audit(shop):
-    """The differences that the audit finds, by code and in no order."""
+    with ThreadPoolExecutor(len(CASES)) as pool:
+        results = list(pool.map(one, CASES))
+    outcomes = {name: told for name, told, _ in results}
     report = shop.get("/v1/audit", staff=True)
-    return sorted(difference["code"] for difference in report["differences"])
+    outcomes["audit"] = sorted(difference["code"] for difference in report["differences"])
+    return outcomes, all(held for *_, held in results)
+
+
+def write(outcomes, out):
+    """As JSON, in an order that does not change."""
+    with open(out, "w") as file:
+        json.dump(outcomes, file, indent=1, sort_keys=True)
+
+
+def on_aws(endpoint, name):
+    """The cases on the emulator, and what only it can show."""
+    stack = Stack(endpoint, name)
+    stack.prepare()
+    with Clock(stack) as clock:
+        shop = stack.shop()
+        outcomes, held = run(shop)
+    told = sum(len(case.get("mails", [])) for case in outcomes.values() if isinstance(case, dict))
+    sent = stack.sent_mails()
+    sent = len(sent if isinstance(sent, list) else sent.get("messages", []))
+    print(f"mails told {told}, sent by SES {sent}; dead letters {stack.dead_letters() or 'none'}; beats that failed {len(clock.failed)}")
+    for failed in clock.failed[:1]:
+        print(failed)
+    return outcomes, held and sent >= told and not clock.failed
+
+
+def compare(one, other):
+    """What differs between two outcomes, one line each."""
+    differences = []
+
+    def walk(path, left, right):
+        if isinstance(left, dict) and isinstance(right, dict):
+            for key in sorted(left.keys() | right.keys()):
+                walk(f"{path}.{key}", left.get(key), right.get(key))
+        elif left != right:
+            differences.append(f"{path[1:]}: {json.dumps(left)} and {json.dumps(right)}")
+    walk("", one, other)
+    return differences
 
 
 def main():
-    kind, *arguments = sys.argv[1:]
-    if kind != "embedded" or len(arguments) != 2:
-        sys.exit(__doc__)
-    url, out = arguments
-    shop = embedded(url)
-    outcomes, held = run(shop)
-    outcomes["audit"] = audit(shop)
-    with open(out, "w") as file:
-        json.dump(outcomes, file, indent=1, sort_keys=True)
+    match sys.argv[1:]:
+        case ["embedded", url, out]:
+            outcomes, held = run(embedded(url))
+            write(outcomes, out)
+        case ["aws", endpoint, stack, out]:
+            outcomes, held = on_aws(endpoint, stack)
+            write(outcomes, out)
+        case ["compare", one, other]:
+            with open(one) as left, open(other) as right:
+                found = compare(json.load(left), json.load(right))
+            print("\n".join(found) or "the outcomes are equal")
+            held = not found
+        case _:
+            sys.exit(__doc__)
     sys.exit(0 if held else 1)
 
 

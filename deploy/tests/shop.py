@@ -29,14 +29,17 @@ def card(number):
 
 class Shop:
     """`url`: of the HTTP interface. `token`: of a member of the staff, or None where there is no sign-in. `states`: the endpoint of
-    Step Functions. `machines`: ARNs by flow. `function`: from a placeholder's name to the ARN of its function. `patience`: seconds."""
+    Step Functions. `function`: from a placeholder's name to the ARN of its function. `prefix`: of the names of state machines.
+    `patience`: seconds."""
 
-    def __init__(self, url, states, machines, function, role, token=None, patience=60):
-        self.url, self.machines, self.function, self.role = url.rstrip("/"), machines, function, role
+    def __init__(self, url, states, function, role, token=None, prefix="", patience=60):
+        self.url, self.function, self.role = url.rstrip("/"), function, role
         self.token, self.patience = token, patience
         config = Config(retries={"max_attempts": 3}, read_timeout=CALL_SECONDS, inject_host_prefix=False)
         self.states = boto3.client("stepfunctions", endpoint_url=states, region_name="us-east-1", aws_access_key_id="test",
                                    aws_secret_access_key="test", config=config)
+        found = [m for page in self.states.get_paginator("list_state_machines").paginate() for m in page["stateMachines"]]
+        self.machines = {m["name"].removeprefix(prefix): m["stateMachineArn"] for m in found if m["name"].startswith(prefix)}
 
     def call(self, method, path, body=None, staff=False, headers=None):
         """Status and JSON (or bytes) of an answer. `path` may be a whole address."""

@@ -83,6 +83,8 @@ pub(crate) enum Command {
     /// Print what a benchmark left in the data folder
     #[command(hide = true)]
     BenchVerify(Audit),
+    /// Estimate what an installation on AWS costs
+    Cost(Cost),
     /// Ask a server whether it can take orders; the exit code is the answer
     Health(Server),
     /// Show the configuration in force, and where each value came from
@@ -272,6 +274,16 @@ pub(crate) struct FlowRun {
     /// Give up after this time
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub(crate) limit: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cost {
+    /// Orders of an ordinary day
+    #[arg(long, value_name = "N")]
+    pub(crate) orders_per_day: u64,
+    /// Whose prices
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
 }
 
 #[derive(Debug, Args)]

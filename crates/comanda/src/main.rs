@@ -55,6 +55,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Backup { file } => command::backup::run(config, &file, output),
         Command::Bench(arguments) => wait(command::bench::run(config, &arguments, output)),
         Command::BenchVerify(server) => wait(command::bench::verify(config, &server, output)),
+        Command::Cost(arguments) => command::cost::run(&arguments, output),
         Command::Health(server) => wait(command::health::run(config, &server, output)),
         Command::Config => command::config::run(&effective, output),
         Command::Openapi => command::openapi::run(output),

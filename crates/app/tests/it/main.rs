@@ -5,6 +5,7 @@
 mod audits;
 mod captures;
 mod contract;
+mod counts;
 mod disputes;
 mod failures;
 #[allow(dead_code, reason = "shared with the tests of the binary, which use the rest")]

@@ -196,9 +196,19 @@ impl Shop {
         mailer: Option<Arc<dyn Mailer>>,
         provider: Option<Arc<dyn PaymentProvider>>,
     ) -> Shop {
+        Shop::through(store.clone(), store, settings, mailer, provider).await
+    }
+
+    /// A shop over a store in memory that it reaches through another one.
+    pub(crate) async fn through(
+        memory: Arc<MemoryStore>,
+        store: Arc<dyn Store>,
+        settings: Settings,
+        mailer: Option<Arc<dyn Mailer>>,
+        provider: Option<Arc<dyn PaymentProvider>>,
+    ) -> Shop {
         let loopback = Arc::new(Loopback::default());
         let objects = Arc::new(object_store::memory::InMemory::new());
-        let memory = store.clone();
         let secrets = Secrets::new(b"a secret of this test only");
         let mut ports = Ports::embedded(store, objects, &secrets, &settings);
         ports.sender = loopback.clone();

@@ -1,0 +1,115 @@
+"""The stack on an emulator of AWS (ministack): what the cases need of it, and what stands in for the emulator's gaps.
+
+Gaps, each bridged here and nowhere else:
+- its address of the API is known only after the deployment: the functions are told it afterwards;
+- schedules do not run: a thread calls the ticker, as EventBridge Scheduler would;
+- dead-letter queues wait for the visibility time-out three times: it is set to a second.
+"""
+
+import json
+import threading
+import urllib.request
+
+import boto3
+
+from shop import Shop
+
+REGION = "us-east-1"
+BEAT_SECONDS = 5
+PASSWORD = "Kitchen-and-counter-1"
+# As tests of the embedded server have it: the simulated world answers soon.
+FAST = {
+    "COMANDA_SIMULATOR_WEBHOOK": "100ms",
+    "COMANDA_SIMULATOR_LATE_WEBHOOK": "5s",
+    "COMANDA_SIMULATOR_COURIER_PICK_UP": "1s",
+    "COMANDA_SIMULATOR_COURIER_DELIVERY": "1s",
+}
+
+
+class Stack:
+    """A deployed stack: its outputs, its resources, and clients of the emulator."""
+
+    def __init__(self, endpoint, name):
+        self.endpoint, self.name = endpoint, name
+        self.account = self.client("sts").get_caller_identity()["Account"]
+        described = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+        self.url = f"{endpoint}/_aws/execute-api/{self.outputs['ApiId']}/$default"
+
+    def client(self, service):
+        """A client of the emulator."""
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
+
+    def resources(self, kind):
+        """Physical ids of a kind of resource, by logical id."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.name)
+        found = [r for page in pages for r in page["StackResourceSummaries"]]
+        return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in found if r["ResourceType"] == kind}
+
+    def prepare(self):
+        """Bridges what the emulator cannot know by itself."""
+        functions = self.client("lambda")
+        for name in self.resources("AWS::Lambda::Function").values():
+            now = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**now, **FAST, "COMANDA_PUBLIC_URL": self.url}})
+        queues = self.client("sqs")
+        for name, url in self.resources("AWS::SQS::Queue").items():
+            if name.endswith("Queue"):
+                queues.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
+
+    def token(self):
+        """Makes an administrator and signs in."""
+        users = self.client("cognito-idp")
+        pool, client = self.outputs["UserPool"], self.outputs["UserPoolClient"]
+        name = "admin@example.com"
+        users.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS", UserAttributes=[{"Name": "email", "Value": name}])
+        users.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
+        users.admin_add_user_to_group(UserPoolId=pool, Username=name, GroupName="admin")
+        answer = users.admin_initiate_auth(UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+                                           AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD})
+        return answer["AuthenticationResult"]["IdToken"]
+
+    def shop(self):
+        """The shop of the cases."""
+        role = self.client("stepfunctions").describe_state_machine(stateMachineArn=self.outputs["OrderStateMachine"])["roleArn"]
+        return Shop(self.url, self.endpoint, lambda name: f"arn:aws:lambda:{REGION}:{self.account}:function:{self.name}-{name}",
+                    role, token=self.token(), prefix=f"{self.name}-", patience=120)
+
+    def dead_letters(self):
+        """How many there are, by queue."""
+        queues = self.client("sqs")
+        counts = {}
+        for name, url in self.resources("AWS::SQS::Queue").items():
+            if name.endswith("Dead") or name == "Undelivered":
+                told = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+                counts[name] = int(told["Attributes"]["ApproximateNumberOfMessages"])
+        return {name: count for name, count in counts.items() if count}
+
+    def sent_mails(self):
+        """What SES has sent: the recipients."""
+        with urllib.request.urlopen(f"{self.endpoint}/_ministack/ses/messages") as answer:
+            return json.load(answer)
+
+
+class Clock:
+    """Calls the ticker, as the schedule would."""
+
+    def __init__(self, stack):
+        self.stack, self.stopped = stack, threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.failed = []
+
+    def run(self):
+        functions = self.stack.client("lambda")
+        while not self.stopped.wait(BEAT_SECONDS):
+            answer = functions.invoke(FunctionName=f"{self.stack.name}-Ticker", Payload=json.dumps({"beat": "minute"}))
+            if "FunctionError" in answer:
+                self.failed.append(answer["Payload"].read().decode())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        self.thread.join()
