@@ -22,7 +22,7 @@ use crate::event::{Applied, Command, Event, ExecutionInfo, Moment, Outcome, Task
 use crate::history::HistorySink;
 use run::Run;
 pub(crate) use run::{invalid_path, select, text, wait_until, whole};
-pub(crate) use settle::{delay_ms, within_limits};
+pub(crate) use settle::{check_assigned, delay_ms, within_limits};
 use thread::{ChildId, Slot, Thread};
 
 /// One execution of a flow: plain data, cloned as such.

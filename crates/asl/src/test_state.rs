@@ -61,10 +61,13 @@ pub fn test_state(request: &Value, called: Option<Mock>, info: &ExecutionInfo, n
     let mock = mock.or(called);
     let input = json_field(request, "input")?.unwrap_or_else(|| json!({}));
     let variables = json_field(request, "variables")?;
+    let variables = match variables {
+        None => Map::new(),
+        Some(Value::Object(values)) => values,
+        Some(_) => return invalid("The value of 'variables' is not a JSON object"),
+    };
     let mut assigned = Variables::default();
-    if let Some(Value::Object(values)) = variables {
-        assigned.assign(values);
-    }
+    assigned.assign(variables.clone());
     let configuration = &request["stateConfiguration"];
     let retries = configuration["retrierRetryCount"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let context = match json_field(request, "context")? {
@@ -94,13 +97,18 @@ pub fn test_state(request: &Value, called: Option<Mock>, info: &ExecutionInfo, n
     };
     let failures = configuration["mapIterationFailureCount"].as_u64();
     let read = json_field(configuration, "mapItemReaderData")?;
-    let mut test = Test { definition: &definition, state, seen: Map::new(), mock, retries, failures, read };
+    let seen = Map::new();
+    let mut test = Test { definition: &definition, state, seen, mock, retries, failures, read, variables };
     test.see("input", &input);
     let mut answer = match test.run(&env) {
         Ok(Run::Done(answer)) => answer,
         Ok(Run::Call(resource, arguments)) => return Ok(Tested::Call { resource, arguments }),
         Err(failure) => test.failed(failure, &env),
     };
+    if !test.variables.is_empty() {
+        let variables = Value::Object(std::mem::take(&mut test.variables));
+        test.see("variables", &variables);
+    }
     if request["inspectionLevel"].as_str().is_some_and(|level| level != "INFO") {
         answer.insert("inspectionData".into(), Value::Object(test.seen));
     }
@@ -230,6 +238,8 @@ struct Test<'a> {
     failures: Option<u64>,
     /// What the item reader of a Map read.
     read: Option<Value>,
+    /// The variables after the state.
+    variables: Map<String, Value>,
 }
 
 enum Run {
@@ -274,22 +284,25 @@ impl Test<'_> {
                 };
                 self.conclude(result, None, &pass.result_path, env)
             }
-            Kind::Succeed => self.leave(input.clone(), state.output.as_ref(), None, env, state.next),
+            Kind::Succeed => {
+                self.leave(input.clone(), state.output.as_ref(), state.assign.as_ref(), None, env, state.next)
+            }
             Kind::Wait(wait) => {
                 crate::machine::wait_until(wait, &Selector::Whole, &inner, env.facts.now_ms)?;
-                self.leave(input.clone(), state.output.as_ref(), None, env, state.next)
+                self.leave(input.clone(), state.output.as_ref(), state.assign.as_ref(), None, env, state.next)
             }
             Kind::Choice(choice) => {
                 for rule in &choice.rules {
                     if rule.condition.holds(&inner)? {
-                        return self.leave(input.clone(), rule.output.as_ref(), None, env, Next::State(rule.next));
+                        let (output, assign) = (rule.output.as_ref(), rule.assign.as_ref());
+                        return self.leave(input.clone(), output, assign, None, env, Next::State(rule.next));
                     }
                 }
                 let Some(next) = choice.default else {
                     let cause = "Failed to transition out of the state. The state does not point to a next state.";
                     return Err(Failure::of(NO_CHOICE_MATCHED, cause.into()));
                 };
-                self.leave(input.clone(), state.output.as_ref(), None, env, Next::State(next))
+                self.leave(input.clone(), state.output.as_ref(), state.assign.as_ref(), None, env, Next::State(next))
             }
             Kind::Fail(fail) => Err(fail_of(fail, env)?),
             Kind::Task(task) => {
@@ -413,13 +426,14 @@ impl Test<'_> {
         if self.is_jsonata() {
             let is_result = state.kind.outcomes().is_some();
             let shown = if is_result { Some(&result) } else { None };
-            return self.leave(result.clone(), state.output.as_ref(), shown, env, state.next);
+            return self.leave(result.clone(), state.output.as_ref(), state.assign.as_ref(), shown, env, state.next);
         }
         let selected = match selector {
             Some(template) => template.evaluate(&env.with_input(&result))?,
             None => result,
         };
         self.see("afterResultSelector", &selected);
+        self.assign(state.assign.as_ref(), &env.with_input(&selected))?;
         let output = match result_path {
             ResultPath::Whole => selected,
             ResultPath::Discard => env.input.clone(),
@@ -433,13 +447,14 @@ impl Test<'_> {
             }
         };
         self.see("afterResultPath", &output);
-        self.leave(output, None, None, env, state.next)
+        self.leave(output, None, None, None, env, state.next)
     }
 
     fn leave(
         &mut self,
         data: Value,
         output: Option<&Template>,
+        assign: Option<&Template>,
         result: Option<&Value>,
         env: &Environment<'_>,
         next: Next,
@@ -448,6 +463,10 @@ impl Test<'_> {
             Some(result) => env.with_result(result),
             None => env.with_input(env.input),
         };
+        match result {
+            Some(_) => self.assign(assign, &with_result)?,
+            None => self.assign(assign, &env.with_input(&data))?,
+        }
         let output = match output {
             Some(template) => template.evaluate(&with_result)?,
             None => data,
@@ -462,6 +481,17 @@ impl Test<'_> {
         answer.insert("status".into(), "SUCCEEDED".into());
         self.next(next, &mut answer);
         Ok(Run::Done(answer))
+    }
+
+    /// Sets variables; what `Assign` says is evaluated with the variables as they were.
+    fn assign(&mut self, template: Option<&Template>, env: &Environment<'_>) -> Result<(), Failure> {
+        let Some(template) = template else { return Ok(()) };
+        let assigned = template.evaluate(env)?;
+        crate::machine::check_assigned(env.variables, Some(&assigned), &self.state.name)?;
+        if let Value::Object(values) = assigned {
+            self.variables.extend(values);
+        }
+        Ok(())
     }
 
     fn next(&self, next: Next, answer: &mut Answer) {
@@ -499,7 +529,11 @@ impl Test<'_> {
         if let Some((index, catcher)) = catchers.iter().enumerate().find(|(_, catcher)| names(&catcher.errors)) {
             self.seen.insert("errorDetails".into(), json!({ "catchIndex": index }));
             let error = json!({ "Error": failure.error, "Cause": failure.cause });
-            match caught(catcher, error, env) {
+            let assigned = match self.is_jsonata() {
+                true => self.assign(catcher.assign.as_ref(), &env.with_error(&error)),
+                false => self.assign(catcher.assign.as_ref(), &env.with_input(&error)),
+            };
+            match assigned.and_then(|()| caught(catcher, error, env)) {
                 Ok(output) => {
                     answer.insert("output".into(), data::text(&output).into());
                     answer.insert("status".into(), "CAUGHT_ERROR".into());

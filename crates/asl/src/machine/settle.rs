@@ -17,6 +17,7 @@ use crate::error::{
 use crate::history::{Details, Turn};
 use crate::limits;
 use crate::template::Template;
+use crate::variables::Variables;
 
 impl<'a> Run<'a> {
     /// A task or fork has its result.
@@ -130,7 +131,7 @@ impl<'a> Run<'a> {
                 return Err(failure);
             }
         }
-        if let Err(failure) = check_assigned(thread, assigned.as_ref(), &state.name) {
+        if let Err(failure) = check_assigned(&thread.variables, assigned.as_ref(), &state.name) {
             thread.spoiled = true;
             return Err(failure);
         }
@@ -273,7 +274,7 @@ impl<'a> Run<'a> {
             })?;
             let output = chosen.unwrap_or(output);
             let size = within_limits(&output, None, &state.name)?;
-            check_assigned(thread, assigned.as_ref(), &state.name)?;
+            check_assigned(&thread.variables, assigned.as_ref(), &state.name)?;
             self.resize(thread, size);
             return Ok(self.leave(thread, state, output, assigned, Next::State(catcher.next)));
         }
@@ -285,7 +286,7 @@ impl<'a> Run<'a> {
         };
         let (output, size) = merge(thread, output, None, &catcher.result_path)?;
         let size = within_limits(&output, size, &state.name)?;
-        check_assigned(thread, assigned.as_ref(), &state.name)?;
+        check_assigned(&thread.variables, assigned.as_ref(), &state.name)?;
         self.resize(thread, size);
         Ok(self.leave(thread, state, output, assigned, Next::State(catcher.next)))
     }
@@ -353,10 +354,10 @@ pub(crate) fn within_limits(output: &Value, known: Option<Size>, name: &str) -> 
 }
 
 /// The limits of variables: what one `Assign` sets, and all that are visible.
-fn check_assigned(thread: &Thread, assigned: Option<&Value>, name: &str) -> Result<(), Failure> {
+pub(crate) fn check_assigned(variables: &Variables, assigned: Option<&Value>, name: &str) -> Result<(), Failure> {
     let Some(values) = assigned else { return Ok(()) };
     let fits = data::measure(values, limits::PAYLOAD_BYTES).is_ok();
-    let all = values.as_object().map_or(0, |values| thread.variables.bytes_with(values));
+    let all = values.as_object().map_or(0, |values| variables.bytes_with(values));
     if fits && all <= limits::VARIABLES_BYTES {
         return Ok(());
     }

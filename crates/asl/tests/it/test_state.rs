@@ -94,3 +94,25 @@ fn texts_that_are_no_json_are_told_as_aws_tells_them() {
          double-quote to start field name'"
     );
 }
+
+#[test]
+fn variables_are_set_and_shown() {
+    let request = json!({
+        "definition": r#"{"Type": "Pass", "QueryLanguage": "JSONata", "Assign": {"x": "{% $x + 1 %}", "y": "{% $x %}"},
+            "Output": "{% $x %}", "End": true}"#,
+        "variables": r#"{"x": 1, "z": "kept"}"#, "inspectionLevel": "TRACE",
+    });
+    let Ok(Tested::Done(answer)) = test_state(&request, None, &simulator::info(), simulator::START_MS) else {
+        panic!()
+    };
+    assert_eq!(answer["output"], "1");
+    assert_eq!(answer["inspectionData"]["variables"], r#"{"x":2,"z":"kept","y":1}"#);
+    let caught = json!({
+        "definition": r#"{"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "f"},
+            "Next": "N", "Catch": [{"ErrorEquals": ["E"], "Next": "C", "Assign": {"why.$": "$.Cause"}}]}"#,
+        "mock": {"errorOutput": {"error": "E", "cause": "because"}}, "inspectionLevel": "DEBUG",
+    });
+    let Ok(Tested::Done(answer)) = test_state(&caught, None, &simulator::info(), simulator::START_MS) else { panic!() };
+    assert_eq!((&answer["status"], &answer["nextState"]), (&json!("CAUGHT_ERROR"), &json!("C")));
+    assert_eq!(answer["inspectionData"]["variables"], r#"{"why":"because"}"#);
+}
