@@ -59,7 +59,7 @@ pub use pay::PayError;
 pub use place::{PlaceError, Placed};
 pub use problem::{Kind, Problem};
 pub use receipts::{DownloadError, Links, ReceiptFile};
-pub use records::{SCHEMA_VERSION, tables};
+pub use records::{SCHEMA_VERSION, tables, views};
 pub use refunds::{OpenRefundError, RefundError, Requested};
 pub use resolve::ResolveError;
 pub use sender::{CallbackSender, HttpSender};

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod ledger;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
@@ -71,6 +73,8 @@ pub(crate) enum Command {
     /// Work with flow files
     #[command(subcommand)]
     Flow(Flow),
+    /// Keep the books: entries, statements, closing days
+    Ledger(ledger::Ledger),
     /// Prove that orders, payments, refunds, ledger, stock, receipts, credit notes and the provider agree
     Audit(Audit),
     /// Copy the store to a file, also while the server runs
@@ -288,8 +292,9 @@ pub(crate) struct Cost {
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// `steps`: the five steps that all peers do; `order`: the order flow up to its confirmation; `engine`: state
-    /// transitions of the engine alone; `waiting`: the memory of executions that only wait, as many as `--stored` says
+    /// `steps`: the five steps that all peers do; `order`: the order flow up to its confirmation; `ledger`: entries,
+    /// statements and the daily consolidation; `engine`: state transitions of the engine alone; `waiting`: the memory of
+    /// executions that only wait, as many as `--stored` says
     #[arg(long, default_value = "steps", value_parser = jobs())]
     pub(crate) job: String,
     /// Orders or executions in flight
@@ -308,7 +313,7 @@ pub(crate) struct Bench {
 
 /// The jobs of the benchmark; the hidden ones are the parts of `waiting`, which run in processes of their own.
 fn jobs() -> Vec<PossibleValue> {
-    let shown = ["steps", "order", "engine", "waiting"].map(PossibleValue::new);
+    let shown = ["steps", "order", "ledger", "engine", "waiting"].map(PossibleValue::new);
     let parts = ["waiting-wait", "waiting-token", "waiting-open"].map(|part| PossibleValue::new(part).hide(true));
     shown.into_iter().chain(parts).collect()
 }

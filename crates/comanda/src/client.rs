@@ -57,6 +57,28 @@ impl Client {
         self.call(Method::POST, path, Some(body), headers).await
     }
 
+    pub(crate) async fn put<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Failure> {
+        self.call(Method::PUT, path, Some(body), &[]).await
+    }
+
+    /// Sends a file's bytes.
+    pub(crate) async fn upload<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> Result<T, Failure> {
+        let request = self.http.post(format!("{}{path}", self.base)).timeout(CALL_TIME);
+        let request = request.header("Content-Type", "application/octet-stream").body(bytes);
+        let response = accepted(request.send().await.map_err(|e| self.unreachable(e))?).await?;
+        response.json().await.map_err(|e| self.unreachable(e))
+    }
+
+    /// Writes an answer of any length as it comes.
+    pub(crate) async fn download(&self, path: &str, to: &mut (dyn std::io::Write + Send)) -> Result<(), Failure> {
+        let response = self.http.get(format!("{}{path}", self.base)).send().await;
+        let mut response = accepted(response.map_err(|e| self.unreachable(e))?).await?;
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.unreachable(e))? {
+            to.write_all(&chunk)?;
+        }
+        Ok(to.flush()?)
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,

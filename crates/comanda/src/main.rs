@@ -50,6 +50,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Serve(arguments) => wait(command::serve::run(config, &arguments, output)),
         Command::Demo(arguments) => wait(command::demo::run(config, &arguments, output)),
         Command::Order(order) => wait(command::order::run(config, order, output)),
+        Command::Ledger(ledger) => wait(command::ledger::run(config, ledger, output)),
         Command::Flow(flow) => command::flow::run(&flow, output),
         Command::Audit(arguments) => wait(command::audit::run(config, &arguments, output)),
         Command::Backup { file } => command::backup::run(config, &file, output),

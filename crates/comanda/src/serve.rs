@@ -238,5 +238,5 @@ fn receipts(data: &Path) -> Result<Arc<LocalFileSystem>, Failure> {
 
 fn schema() -> Result<Schema, Failure> {
     let tables = app::tables().into_iter().chain(runtime::tables()).collect();
-    Ok(Schema::new(app::SCHEMA_VERSION, tables).map_err(anyhow::Error::from)?)
+    Ok(Schema::new(app::SCHEMA_VERSION, tables).map_err(anyhow::Error::from)?.with_views(app::views()))
 }

@@ -88,6 +88,7 @@ impl Gateway {
         (name = "payments", description = "Webhooks of payment providers"),
         (name = "catalogue", description = "Products, options, prices and stock"),
         (name = "receipts", description = "Receipts and their download links"),
+        (name = "ledger", description = "Accounts, entries, statements, closing days"),
         (name = "mailbox", description = "The mails that were sent"),
         (name = "engine", description = "Executions, queues and counts"),
         (name = "server", description = "Health"),

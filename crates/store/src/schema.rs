@@ -128,6 +128,16 @@ impl Column {
     }
 }
 
+/// A view for people with a shell or a reporting tool on the SQLite file; nothing of ours reads it. An adapter without views
+/// leaves it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Lower snake case, no table's name.
+    pub name: &'static str,
+    /// The query, in SQLite's SQL.
+    pub query: &'static str,
+}
+
 /// All tables of a store and the version of their layout.
 #[derive(Debug, Clone)]
 pub struct Schema {
@@ -135,6 +145,8 @@ pub struct Schema {
     pub version: i64,
     /// Every table.
     pub tables: Vec<&'static Table>,
+    /// Every view.
+    pub views: Vec<View>,
 }
 
 /// A declaration that no adapter could carry out.
@@ -182,6 +194,12 @@ impl Schema {
                 }
             }
         }
-        Ok(Schema { version, tables })
+        Ok(Schema { version, tables, views: Vec::new() })
+    }
+
+    /// With views over the tables.
+    #[must_use]
+    pub fn with_views(self, views: Vec<View>) -> Schema {
+        Schema { views, ..self }
     }
 }

@@ -13,6 +13,8 @@ mod chart;
 mod close;
 mod entries;
 mod error;
+mod export;
+pub mod import;
 mod page;
 mod post;
 mod projection;
@@ -24,6 +26,7 @@ mod verify;
 pub mod views;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use domain::Currency;
 use parking_lot::Mutex;
@@ -40,6 +43,7 @@ pub use close::MAX_CLOSE_DAYS;
 pub(crate) use entries::read_row;
 pub use entries::{ListEntries, Recorded, entry};
 pub use error::{AccountError, PostError, ReportError};
+pub use export::{Export, ExportFormat};
 pub use post::{post, posted};
 pub use statement::MAX_STATEMENT_DAYS;
 
@@ -52,6 +56,8 @@ pub struct Ledger {
     chart: chart::Chart,
     /// Whoever changes the projection: a run, a rebuild, a day's close.
     turn: tokio::sync::Mutex<()>,
+    /// Whether the end of a run may not be durable yet.
+    unsettled: AtomicBool,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -75,6 +81,7 @@ impl Ledger {
             calendar,
             chart,
             turn: tokio::sync::Mutex::new(()),
+            unsettled: AtomicBool::new(false),
             task: Mutex::new(None),
         };
         ledger.prepare().await?;

@@ -6,6 +6,7 @@
 //! begins when the end of the last one is durable, since only then what is pending shows it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -158,6 +159,11 @@ impl Ledger {
 
     /// One run; answers how many entries it counted. The caller holds the turn.
     pub(super) async fn run_once(&self) -> Result<i64, ReportError> {
+        // Only when the end of the last run is durable does what is pending show it; that run may have been cut off.
+        if self.unsettled.load(Ordering::Acquire) {
+            self.store.flush().await?;
+            self.unsettled.store(false, Ordering::Release);
+        }
         let state = self.state().await?;
         let rows = match &state.applying {
             Some(ids) => self.rows(ids).await?,
@@ -194,6 +200,7 @@ impl Ledger {
             ("entries", Value::Int(state.entries.saturating_add(entries))),
         ];
         let mut batches = packed(groups);
+        self.unsettled.store(true, Ordering::Release);
         if batches.len() > 1 && state.applying.is_none() {
             let ids: Vec<i64> = rows.iter().filter_map(|row| row.key().int()).collect();
             let mut batch = Batch::new();
@@ -206,6 +213,7 @@ impl Ledger {
         }
         State::set(&mut last, end);
         self.commit(last).await?;
+        self.unsettled.store(false, Ordering::Release);
         Ok(entries)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing that is accepted touches a row that another entry touches, so entries never wait for each other.
 
-use store::{Column, Index, KeyShape, Table};
+use store::{Column, Index, KeyShape, Table, View};
 
 /// The entries, append-only. The key is the id of the row's first entry, the others have the ids after it; the time of
 /// recording is inside the id. The body is as `app::ledger::body` writes it. A row with an entry that counts at another
@@ -119,3 +119,50 @@ pub(crate) static IMPORTED: Table = Table {
     columns: &[Column::int("revision"), Column::text("lines")],
     indexes: &[],
 };
+
+/// What a shell or a reporting tool reads of the ledger; docs/ledger.md describes the columns.
+pub(crate) const VIEWS: [View; 3] = [
+    View { name: "ledger_postings", query: POSTINGS_VIEW },
+    View { name: "ledger_daily", query: DAILY_VIEW },
+    View { name: "ledger_balances", query: BALANCES_VIEW },
+];
+
+/// A posting a line. The time of recording is in the id: milliseconds since 2024 above 22 bits.
+const POSTINGS_VIEW: &str = "
+SELECT row.id + entry.key AS entry_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', ((row.id >> 22) + 1704067200000) / 1000.0, 'unixepoch') AS recorded_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(entry.value, '$[0]') / 1000.0, 'unixepoch') AS effective_at,
+       json_extract(entry.value, '$[2]') AS kind,
+       json_extract(entry.value, '$[3]') AS description,
+       substr(account.value, 1, instr(account.value, ' ') - 1) AS account,
+       substr(account.value, instr(account.value, ' ') + 1) AS currency,
+       json_extract(entry.value, '$[1][' || (posting.key + 1) || ']') AS amount,
+       json_extract(entry.value, '$[4].key') AS key,
+       json_extract(entry.value, '$[4].reverses') AS reverses,
+       json_extract(entry.value, '$[4].reason') AS reason,
+       json_extract(entry.value, '$[4].metadata') AS metadata
+FROM ledger_entries AS row
+JOIN json_each(row.body, '$.entries') AS entry
+JOIN json_each(entry.value, '$[1]') AS posting ON posting.key % 2 = 0
+JOIN json_each(row.body, '$.accounts') AS account ON account.key = posting.value";
+
+/// A merchant day of an account a line, with its closing balance.
+const DAILY_VIEW: &str = "
+SELECT account, currency, day, debits, credits, postings,
+       sum(debits - credits) OVER (PARTITION BY account, currency ORDER BY day) AS closing
+FROM (SELECT substr(page.page, 8, instr(page.page, ' ') - 8) AS account,
+             substr(page.page, instr(page.page, ' ') + 1, 3) AS currency,
+             date(day.key * 86400, 'unixepoch') AS day,
+             json_extract(day.value, '$[0]') AS debits,
+             json_extract(day.value, '$[1]') AS credits,
+             json_extract(day.value, '$[2]') AS postings
+      FROM ledger_projection AS projection
+      JOIN ledger_pages AS page ON page.page >= printf('%06d/', projection.generation)
+                               AND page.page < printf('%06d0', projection.generation)
+      JOIN json_each(page.body, '$.days') AS day)";
+
+/// The balance of every account that moved, as far as it is consolidated.
+const BALANCES_VIEW: &str = "
+SELECT account, currency, sum(debits) AS debits, sum(credits) AS credits, sum(debits - credits) AS balance,
+       sum(postings) AS postings
+FROM ledger_daily GROUP BY account, currency";

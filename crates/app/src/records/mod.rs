@@ -72,6 +72,12 @@ pub fn tables() -> Vec<&'static Table> {
     ]
 }
 
+/// Every view, for people; nothing of ours reads them.
+#[must_use]
+pub fn views() -> Vec<store::View> {
+    ledger::VIEWS.to_vec()
+}
+
 /// The error for a row that this program did not write like that.
 pub(crate) fn damaged(row: &Row, column: &str) -> ReadError {
     let problem = format!("`{}[{}]` has an unreadable `{column}`", row.table().name, row.key());

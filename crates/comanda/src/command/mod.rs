@@ -8,6 +8,7 @@ pub(crate) mod cost;
 pub(crate) mod demo;
 pub(crate) mod flow;
 pub(crate) mod health;
+pub(crate) mod ledger;
 pub(crate) mod openapi;
 pub(crate) mod order;
 pub(crate) mod serve;

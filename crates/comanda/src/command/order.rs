@@ -160,7 +160,7 @@ fn path(id: &str, rest: &str) -> String {
 }
 
 /// Percent-encodes what may not stand in a segment or a query.
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let one = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
         other => format!("%{other:02X}"),

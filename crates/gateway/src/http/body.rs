@@ -18,15 +18,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Json<T>, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "the body must be JSON: send `Content-Type: application/json`",
-            ));
-        }
+        require_json(&request)?;
         let bytes = read(request).await?;
         parse(&bytes).map(Json)
+    }
+}
+
+/// The most bytes of a [`LargeJson`].
+const LARGE_BYTES: usize = 8 << 20;
+/// How long one may take to arrive.
+const LARGE_TIME: Duration = Duration::from_secs(60);
+
+/// A JSON body of many things, larger than others may be.
+pub(crate) struct LargeJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for LargeJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<LargeJson<T>, Problem> {
+        require_json(&request)?;
+        let bytes = read_up_to(request, LARGE_BYTES, LARGE_TIME).await?;
+        parse(&bytes).map(LargeJson)
     }
 }
 
@@ -61,6 +73,17 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Problem> {
 pub(crate) fn header_text(request: &Request, name: &str) -> String {
     let value = request.headers().get(name).and_then(|value| value.to_str().ok());
     value.unwrap_or_default().to_owned()
+}
+
+fn require_json(request: &Request) -> Result<(), Problem> {
+    match is_json(request.headers()) {
+        true => Ok(()),
+        false => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "the body must be JSON: send `Content-Type: application/json`",
+        )),
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -21,6 +21,10 @@ pub(crate) enum Action {
     Prepare,
     /// Change the catalogue and the stock.
     EditCatalogue,
+    /// See entries and statements.
+    ViewLedger,
+    /// Post entries, import, close days.
+    KeepBooks,
     /// Read the mails that were sent.
     ReadMailbox,
     /// Look into executions and queues.

@@ -8,6 +8,7 @@ mod engine;
 mod executions;
 mod health;
 mod kitchen;
+mod ledger;
 mod mailbox;
 mod orders;
 mod payments;
@@ -84,6 +85,12 @@ pub(crate) fn all(document: &mut OpenApi) -> Router<Gateway> {
         deliveries::resource(),
         catalogue::resource(),
         receipts::resource(),
+        ledger::accounts::resource(),
+        ledger::entries::resource(),
+        ledger::files::resource(),
+        ledger::statements::resource(),
+        ledger::days::resource(),
+        ledger::projection::resource(),
         simulator::resource(),
         mailbox::resource(),
         engine::resource(),

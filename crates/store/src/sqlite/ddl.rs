@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::{Column, ColumnType, KeyShape, OpenError, Schema, Table};
+use crate::{Column, ColumnType, KeyShape, OpenError, Schema, Table, View};
 
 /// "cmnd" in `PRAGMA application_id`, so that `file` and we know our own.
 const APPLICATION_ID: i64 = 0x636D_6E64;
@@ -73,6 +73,11 @@ pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, OpenError
             Upgrade::Sql(e) => sql(e),
             Upgrade::Other(problem) => unusable(format!("table `{}`: {problem}", table.name)),
         })?;
+    }
+    for view in &schema.views {
+        let View { name, query } = view;
+        let made = format!("DROP VIEW IF EXISTS {name}; CREATE VIEW {name} AS {query}");
+        transaction.execute_batch(&made).map_err(sql)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql)?;
     transaction.pragma_update(None, "user_version", schema.version).map_err(sql)?;

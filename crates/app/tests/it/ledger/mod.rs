@@ -3,4 +3,5 @@
 mod books;
 mod crashes;
 mod entries;
+mod files;
 mod histories;

@@ -2,6 +2,7 @@
 
 mod engine;
 mod job;
+mod ledger;
 mod process;
 mod server;
 mod waiting;
@@ -62,6 +63,7 @@ struct Measured {
 /// Runs one job.
 pub(crate) async fn run(config: &Config, arguments: &cli::Bench, output: Output) -> Result<(), Failure> {
     match arguments.job.as_str() {
+        "ledger" => ledger::run(config, arguments, output).await,
         "engine" => engine::run(config, arguments, output).await,
         "waiting" => waiting::run(config, arguments, output).await,
         "waiting-open" => waiting::open(config, output).await,

@@ -23,7 +23,16 @@ impl Server {
     pub(crate) async fn start(folder: &Path) -> anyhow::Result<Server> {
         let begin = Instant::now();
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["--json", "--log", "warn", "--set", "simulator.webhook=0s", "--data"])
+            .args([
+                "--json",
+                "--log",
+                "warn",
+                "--set",
+                "simulator.webhook=0s",
+                "--set",
+                "limits.request_time=5m",
+                "--data",
+            ])
             .arg(folder)
             .args(["serve", "--listen", "127.0.0.1:0", "--sample", "--bench"])
             .stdout(Stdio::piped())

@@ -30,8 +30,16 @@ impl Connection {
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> anyhow::Result<(u16, &[u8])> {
+        self.send("POST", path, body).await
+    }
+
+    pub(crate) async fn put(&mut self, path: &str, body: &str) -> anyhow::Result<(u16, &[u8])> {
+        self.send("PUT", path, body).await
+    }
+
+    async fn send(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, &[u8])> {
         let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );
