@@ -23,8 +23,12 @@ use crate::error::StoreError;
 use crate::records::damaged;
 use crate::records::ledger::{ENTRIES, PAGES, PENDING, RESTATEMENTS, TOTALS};
 
-/// The most rows of entries of one run.
-const MAX_RUN_ROWS: usize = store::MAX_PAGE;
+/// A run ends with the page of pending rows that brings it to so many.
+const MAX_RUN_ROWS: usize = 8 * store::MAX_PAGE;
+/// Rows of entries that are read at once.
+const READ_ROWS: usize = 64;
+/// Pending rows that were recorded further apart are read apart: others may lie between them.
+const TOGETHER_MS: i64 = 1_000;
 /// A run ends with the row that brings it above so many entries.
 const MAX_RUN_ENTRIES: i64 = 50_000;
 /// The most operations and bytes of one of its commits.
@@ -230,24 +234,31 @@ impl Ledger {
 
     /// The rows of the next run: the oldest that are pending.
     async fn pending_rows(&self) -> Result<Vec<Row>, ReportError> {
-        let page = self.store.query(Query::table(&PENDING).limit(MAX_RUN_ROWS)).await?;
-        let ids: Vec<i64> = page.rows.iter().filter_map(|row| row.key().int()).collect();
         let mut rows = Vec::new();
         let mut entries = 0;
-        // Pending rows lie close together, so they are read as ranges, a few at a time because each may be large.
-        for ids in ids.chunks(64) {
-            let (Some(first), Some(last)) = (ids.first(), ids.last()) else { break };
-            let found = between(&*self.store, Query::table(&ENTRIES), *first, *last).await?;
-            let wanted = |row: &Row| row.key().int().is_some_and(|id| ids.binary_search(&id).is_ok());
-            for row in found.into_iter().filter(wanted) {
-                entries += row.int("entries").unwrap_or(1);
-                rows.push(row);
-                if entries >= MAX_RUN_ENTRIES {
-                    return Ok(rows);
+        let mut query = Query::table(&PENDING).limit(store::MAX_PAGE);
+        loop {
+            let page = self.store.query(query.clone()).await?;
+            let ids: Vec<i64> = page.rows.iter().filter_map(|row| row.key().int()).collect();
+            // Rows that lie close together are read as a range, a few at a time because each may be large.
+            let together = |a: &i64, b: &i64| store::id::time_ms(*b) - store::id::time_ms(*a) <= TOGETHER_MS;
+            for ids in ids.chunk_by(together).flat_map(|ids| ids.chunks(READ_ROWS)) {
+                let (Some(first), Some(last)) = (ids.first(), ids.last()) else { break };
+                let found = between(&*self.store, Query::table(&ENTRIES), *first, *last).await?;
+                let wanted = |row: &Row| row.key().int().is_some_and(|id| ids.binary_search(&id).is_ok());
+                for row in found.into_iter().filter(wanted) {
+                    entries += row.int("entries").unwrap_or(1);
+                    rows.push(row);
+                    if entries >= MAX_RUN_ENTRIES {
+                        return Ok(rows);
+                    }
                 }
             }
+            match page.next {
+                Some(next) if rows.len() < MAX_RUN_ROWS => query = query.after(Some(next)),
+                _ => return Ok(rows),
+            }
         }
-        Ok(rows)
     }
 
     /// What a run writes: a group for every account, whose rows belong together.

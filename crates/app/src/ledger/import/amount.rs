@@ -55,7 +55,7 @@ pub(super) fn date(text: &str, order: DateOrder) -> Result<Date, String> {
     let first = text.trim().split(|c: char| c.is_whitespace() || c == 'T').next().unwrap_or_default();
     let parts: Vec<&str> = first.split(|c: char| !c.is_ascii_digit()).collect();
     let (year, month, day) = match parts.as_slice() {
-        [all] if all.len() >= 8 => {
+        [all, ..] if all.len() >= 8 => {
             let part = |range: std::ops::Range<usize>| all.get(range).unwrap_or_default();
             (part(0..4), part(4..6), part(6..8))
         }

@@ -26,6 +26,9 @@ pub(super) fn parse(text: &str, options: &ImportOptions) -> Result<Parsed, Impor
         Some(delimiter) => u8::try_from(delimiter).map_err(|_| file("the delimiter must be an ASCII character"))?,
         None => guess(text),
     };
+    // One kind of line end, so that lines are counted as people count them.
+    let text = text.replace("\r\n", "\n");
+    let mut lines = Lines { text: &text, at: 0, number: 1 };
     let mut reader = ::csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
@@ -54,14 +57,14 @@ pub(super) fn parse(text: &str, options: &ImportOptions) -> Result<Parsed, Impor
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                let line = error.position().map_or(0, ::csv::Position::line);
+                let line = lines.number_at(error.position().map_or(0, ::csv::Position::byte));
                 parsed
                     .rejected
                     .push(Rejected { line, reason: "the line cannot be read; are its quotes right?".into() });
                 continue;
             }
         };
-        let number = record.position().map_or(0, ::csv::Position::line);
+        let number = lines.number_at(record.position().map_or(0, ::csv::Position::byte));
         let field = |at: usize| record.get(at).unwrap_or_default();
         if record.iter().all(str::is_empty) {
             continue;
@@ -77,6 +80,26 @@ pub(super) fn parse(text: &str, options: &ImportOptions) -> Result<Parsed, Impor
         }
     }
     Ok(parsed)
+}
+
+/// Counts lines up to records, which come in order.
+struct Lines<'t> {
+    text: &'t str,
+    at: usize,
+    number: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the record that begins at a byte or after the empty lines there.
+    fn number_at(&mut self, byte: u64) -> u64 {
+        let bytes = self.text.as_bytes();
+        let to = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(byte) = bytes.get(self.at).filter(|byte| self.at < to || **byte == b'\n') {
+            self.number += u64::from(*byte == b'\n');
+            self.at += 1;
+        }
+        self.number
+    }
 }
 
 /// The delimiter that the line of names has most often.

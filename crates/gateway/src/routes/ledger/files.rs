@@ -28,6 +28,7 @@ const FILE_TIME: Duration = Duration::from_secs(60);
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Reading {
     /// By default `csv`.
+    #[param(inline)]
     format: Option<ImportFormat>,
     /// The account whose statement it is; by default `assets:bank`.
     account: Option<String>,
@@ -42,8 +43,10 @@ struct Reading {
     /// CSV: what separates columns; by default found out.
     delimiter: Option<char>,
     /// CSV: what separates cents; by default `point`.
+    #[param(inline)]
     decimal: Option<DecimalMark>,
     /// CSV: `dmy` or `mdy`, where the year does not come first; by default `dmy`.
+    #[param(inline)]
     dates: Option<DateOrder>,
     /// CSV: the column of the date, if it is not one of the usual names.
     date_column: Option<String>,
@@ -100,6 +103,7 @@ async fn import_statement(
 #[into_params(parameter_in = Query)]
 struct Writing {
     /// By default `csv`.
+    #[param(inline)]
     format: Option<ExportFormat>,
     /// The first merchant day, as 2026-03-01.
     from: Option<String>,
