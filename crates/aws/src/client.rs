@@ -36,6 +36,13 @@ pub struct Service {
 /// DynamoDB.
 pub const DYNAMODB: Service = Service { name: "dynamodb", target: "DynamoDB_20120810", version: "1.0" };
 
+/// SQS.
+pub const SQS: Service = Service { name: "sqs", target: "AmazonSQS", version: "1.0" };
+/// Step Functions.
+pub const STATES: Service = Service { name: "states", target: "AWSStepFunctions", version: "1.0" };
+/// Secrets Manager.
+pub const SECRETS: Service = Service { name: "secretsmanager", target: "secretsmanager", version: "1.1" };
+
 /// A request to a service, before it is signed.
 #[derive(Debug, Clone)]
 pub struct Request {

@@ -16,7 +16,15 @@ pub mod client;
 #[cfg(feature = "cloud")]
 pub mod credentials;
 #[cfg(feature = "cloud")]
+pub mod documents;
+#[cfg(feature = "cloud")]
 mod dynamo;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+#[cfg(feature = "cloud")]
+pub mod mail;
+#[cfg(feature = "cloud")]
+pub mod outbox;
 
 #[cfg(feature = "cloud")]
 pub use dynamo::{DynamoStore, definition};

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use store::{Batch, Op, Query, ReadError, Row, Value};
+use store::{Batch, CommitError, Op, Query, ReadError, Row, Value};
 
 use super::error::ReportError;
 use super::page::{Counter, Page, Totals, page_key, totals_key};
@@ -137,8 +137,11 @@ impl Ledger {
         let Some(state) = State::load(&*self.store).await.map_err(StoreError::from)? else {
             let mut batch = Batch::new();
             batch.insert(State::first(&now));
-            self.commit(batch).await.map_err(StoreError::from)?;
-            return Ok(());
+            match self.commit(batch).await {
+                // Another process that shares the store made it.
+                Ok(()) | Err(CommitError::Conflict { .. }) => return Ok(()),
+                Err(error) => return Err(StoreError::from(error).into()),
+            }
         };
         if state.calendar != now && state.sealed.is_some() {
             return Err(OpenLedgerError::Calendar { sealed: state.calendar, now });

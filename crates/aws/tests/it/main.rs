@@ -4,5 +4,7 @@
 
 mod emulator;
 mod faults;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod steps;
 mod store_suite;

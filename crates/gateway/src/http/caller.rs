@@ -1,7 +1,8 @@
 //! Who asks. The one place where sign-in and policies go in.
 //!
-//! Every handler that shows or changes something takes a [`Caller`] and asks it first. Until there is sign-in, the server
-//! binds loopback addresses only, and whoever reaches it is staff.
+//! Every handler that shows or changes something takes a [`Caller`] and asks it first. Until there is sign-in of its own, the
+//! server binds loopback addresses only, and whoever reaches it is staff; where something before it signs people in (API
+//! Gateway), that says with [`SignedIn`] who it is.
 
 use std::convert::Infallible;
 
@@ -31,11 +32,17 @@ pub(crate) enum Action {
     Operate,
 }
 
+/// Who a request is from, as an extension of it by whoever has checked its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Whether they work here.
+    pub staff: bool,
+}
+
 /// The one who sent the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// A customer who has not signed in.
-    #[expect(dead_code, reason = "made by sign-in, a later issue")]
     Anonymous,
     /// Someone who works here.
     Staff,
@@ -57,7 +64,10 @@ impl Caller {
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
-    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Caller, Infallible> {
-        Ok(Caller::Staff)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Caller, Infallible> {
+        Ok(match parts.extensions.get::<SignedIn>() {
+            Some(SignedIn { staff: false }) => Caller::Anonymous,
+            Some(SignedIn { staff: true }) | None => Caller::Staff,
+        })
     }
 }

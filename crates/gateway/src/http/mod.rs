@@ -12,6 +12,7 @@ mod stream;
 
 pub(crate) use assets::page;
 pub(crate) use body::{Json, LargeJson, Params, Segment, header_text, read, read_up_to};
+pub use caller::SignedIn;
 pub(crate) use caller::{Action, Caller};
 pub(crate) use condition::{IdempotencyKey, IfMatch, IfMatchOrAny, if_none_match};
 pub(crate) use cursor::Cursor;

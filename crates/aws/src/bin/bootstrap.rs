@@ -1,0 +1,31 @@
+//! The binary of all Lambda functions; the handler's name says which it is.
+
+use std::process::ExitCode;
+
+use aws::lambda::{self, Entry};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let filter = std::env::var("COMANDA_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_ansi(false).init();
+    let handler = std::env::var("_HANDLER").unwrap_or_default();
+    let Some(entry) = Entry::of(&handler) else {
+        tracing::error!(handler, "no such handler; use api, fn.NAME, relay, queue.NAME, ticker or seed");
+        return ExitCode::FAILURE;
+    };
+    // One thread: an instance of a function handles one event at a time, and waits for the network most of it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(lambda::run(entry)).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error, "the function cannot go on");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The HTTP interface behind API Gateway: events of its format 2.0 become requests for the same router.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gateway::{Gateway, Options, SignedIn};
+use http_body_util::BodyExt as _;
+use runtime::Builder;
+use serde_json::{Map, Value as Json, json};
+use tower::ServiceExt as _;
+
+use super::Environment;
+
+/// How long a stream of events is listened to: Lambda answers as a whole. The page opens it again, and it begins with the
+/// state of then.
+const STREAM_TIME: Duration = Duration::from_secs(4);
+/// The groups of the user pool whose members work here.
+const STAFF: &[&str] = &["admin", "operator", "kitchen", "courier", "finance"];
+/// The largest answer that Lambda takes, in bytes, with a margin for its envelope.
+const MAX_ANSWER_BYTES: usize = 5 << 20;
+
+/// The router.
+pub(super) struct Api {
+    router: Router,
+}
+
+impl Api {
+    pub(super) fn new(environment: &Environment) -> Api {
+        let app = environment.app.clone();
+        // The engine is there for its views of queues and messages; it is never started.
+        let engine = Builder::new(environment.store.clone(), environment.token_key, runtime::Config::default());
+        let engine = Arc::new(engine.through(app.store()).build());
+        let options = Options { version: env!("CARGO_PKG_VERSION"), backlog: usize::MAX, bench: false, states: false };
+        Api { router: gateway::router(Gateway::new(app, engine, options)) }
+    }
+
+    pub(super) async fn answer(&self, event: &Json) -> Json {
+        let Some(request) = request(event) else {
+            return json!({ "statusCode": 400, "body": "the event is none of API Gateway's format 2.0" });
+        };
+        let response = match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        let is_stream = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        let body = match is_stream {
+            true => some(body).await,
+            false => body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default(),
+        };
+        match body.len() > MAX_ANSWER_BYTES {
+            true => json!({ "statusCode": 500, "body": "the answer is larger than Lambda takes; ask for less" }),
+            false => reply(parts.status, &parts.headers, &body),
+        }
+    }
+}
+
+/// What a stream says within its time.
+async fn some(mut body: Body) -> Bytes {
+    let mut bytes = Vec::new();
+    let end = tokio::time::Instant::now() + STREAM_TIME;
+    while let Ok(Some(Ok(frame))) = tokio::time::timeout_at(end, body.frame()).await {
+        if let Some(data) = frame.data_ref() {
+            bytes.extend_from_slice(data);
+        }
+        if bytes.len() > MAX_ANSWER_BYTES / 2 {
+            break;
+        }
+    }
+    bytes.into()
+}
+
+fn request(event: &Json) -> Option<Request<Body>> {
+    let text = |pointer: &str| event.pointer(pointer).and_then(Json::as_str);
+    let path = text("/rawPath")?;
+    // A stage with a name stands before the path.
+    let stage = text("/requestContext/stage").filter(|stage| *stage != "$default");
+    let path = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage)).unwrap_or(path);
+    let query = text("/rawQueryString").filter(|query| !query.is_empty());
+    let uri = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let uri = if uri.starts_with('/') { uri } else { format!("/{uri}") };
+    let mut request = Request::builder().method(text("/requestContext/http/method")?).uri(uri);
+    for (name, value) in event.get("headers").and_then(Json::as_object).into_iter().flatten() {
+        request = request.header(name, value.as_str()?);
+    }
+    let cookies = event.get("cookies").and_then(Json::as_array);
+    for cookie in cookies.into_iter().flatten().filter_map(Json::as_str) {
+        request = request.header(header::COOKIE, cookie);
+    }
+    let body = text("/body").unwrap_or_default();
+    let body = match event.get("isBase64Encoded").and_then(Json::as_bool) {
+        Some(true) => STANDARD.decode(body).ok()?,
+        _ => body.as_bytes().to_vec(),
+    };
+    let mut request = request.body(Body::from(body)).ok()?;
+    request.extensions_mut().insert(SignedIn { staff: is_staff(event) });
+    Some(request)
+}
+
+/// Whether the token that API Gateway has checked names a group of the staff. Claims that are lists come as `[a b]`.
+fn is_staff(event: &Json) -> bool {
+    let groups = event.pointer("/requestContext/authorizer/jwt/claims/cognito:groups").and_then(Json::as_str);
+    let groups = groups.unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    groups.split([' ', ',']).any(|group| STAFF.contains(&group))
+}
+
+fn reply(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> Json {
+    let mut answer = Map::new();
+    answer.insert("statusCode".into(), status.as_u16().into());
+    let mut named: Map<String, Json> = Map::new();
+    let mut cookies = Vec::new();
+    for (name, value) in headers {
+        let Ok(value) = value.to_str() else { continue };
+        if name == header::SET_COOKIE {
+            cookies.push(Json::from(value));
+            continue;
+        }
+        let joined = match named.get(name.as_str()).and_then(Json::as_str) {
+            Some(before) => format!("{before}, {value}"),
+            None => value.to_owned(),
+        };
+        named.insert(name.as_str().to_owned(), joined.into());
+    }
+    answer.insert("headers".into(), named.into());
+    if !cookies.is_empty() {
+        answer.insert("cookies".into(), cookies.into());
+    }
+    match std::str::from_utf8(body) {
+        Ok(text) if !headers.contains_key(header::CONTENT_ENCODING) => {
+            answer.insert("body".into(), text.into());
+            answer.insert("isBase64Encoded".into(), false.into());
+        }
+        _ => {
+            answer.insert("body".into(), STANDARD.encode(body).into());
+            answer.insert("isBase64Encoded".into(), true.into());
+        }
+    }
+    answer.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(groups: &str) -> Json {
+        json!({
+            "version": "2.0", "rawPath": "/prod/v1/orders", "rawQueryString": "limit=2&a=b%20c",
+            "headers": { "content-type": "application/json" }, "cookies": ["a=1", "b=2"],
+            "requestContext": {
+                "stage": "prod", "http": { "method": "POST" },
+                "authorizer": { "jwt": { "claims": { "cognito:groups": groups } } }
+            },
+            "body": "eyJ4IjoxfQ==", "isBase64Encoded": true
+        })
+    }
+
+    #[tokio::test]
+    async fn an_event_is_a_request() {
+        let request = request(&event("[customer kitchen]")).unwrap();
+        assert_eq!(
+            (request.method().as_str(), request.uri().to_string().as_str()),
+            ("POST", "/v1/orders?limit=2&a=b%20c")
+        );
+        assert_eq!(request.headers().get_all("cookie").iter().count(), 2);
+        assert!(request.extensions().get::<SignedIn>().unwrap().staff);
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(&body[..], b"{\"x\":1}");
+    }
+
+    #[test]
+    fn only_members_of_staff_are_staff() {
+        for (groups, staff) in [("[customer]", false), ("", false), ("[admin]", true), ("operator", true)] {
+            assert_eq!(is_staff(&event(groups)), staff, "{groups}");
+        }
+        assert!(!is_staff(&json!({})));
+    }
+
+    #[test]
+    fn bytes_travel_as_base64() {
+        let reply = |body: &'static [u8]| reply(StatusCode::OK, &HeaderMap::new(), &Bytes::from_static(body));
+        assert_eq!(reply(b"text")["body"], "text");
+        assert_eq!(reply(b"\xff\xfe")["isBase64Encoded"], true);
+    }
+}

@@ -1,0 +1,202 @@
+//! What a function is given by its environment: `COMANDA_*` variables, secrets, and the application over DynamoDB.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use app::{App, Ports, Secrets, Settings};
+use domain::Currency;
+use domain::receipt::Merchant;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use serde_json::json;
+use sha2::Sha256;
+use store::{OpenError, Schema, Store};
+
+use crate::client::{Aws, CallError, SECRETS};
+use crate::documents::Documents;
+use crate::layout::{Expiry, LayoutError};
+use crate::mail::SesMailer;
+use crate::outbox::{Outbox, Routes};
+use crate::{DynamoStore, step};
+
+/// How many milliseconds a day has.
+const DAY_MS: i64 = 86_400_000;
+
+/// Why a function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A variable, or a part of an answer.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A variable that cannot be read.
+    #[error("`{0}` cannot be read: {1}")]
+    Malformed(&'static str, String),
+    /// The handler names something that there is not.
+    #[error("there is no {0}; the handler's name and this program do not belong together")]
+    Unknown(String),
+    /// The runtime API of Lambda.
+    #[error("the runtime API does not answer: {0}")]
+    Runtime(#[source] reqwest::Error),
+    /// See [`crate::client::SetupError`].
+    #[error(transparent)]
+    Aws(#[from] crate::client::SetupError),
+    /// The secrets.
+    #[error("the secret cannot be read: {0}")]
+    Secret(#[source] Box<CallError>),
+    /// The tables.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The application.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// What all entries share.
+pub struct Environment {
+    pub(super) app: App,
+    /// Below what the application sees of its store.
+    pub(super) store: Arc<dyn Store>,
+    pub(super) outbox: Outbox,
+    /// For task tokens of an engine that never runs here.
+    pub(super) token_key: [u8; 32],
+    /// The dimension of the figures.
+    pub(super) stage: String,
+    pub(super) namespace: String,
+}
+
+#[derive(Deserialize)]
+struct Master {
+    key: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Provider {
+    webhook_secret: String,
+}
+
+impl Environment {
+    /// Reads the variables and the secrets, and opens the application.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub async fn from_variables() -> Result<Environment, SetupError> {
+        let aws = Aws::from_environment()?;
+        let master: Master = secret(&aws, &required("COMANDA_SECRETS")?).await?;
+        let master = parse_key(&master.key).ok_or_else(|| {
+            SetupError::Malformed("COMANDA_SECRETS", "the key must be 64 hexadecimal digits".to_owned())
+        })?;
+        let mut secrets = Secrets::new(&derive(&master, "comanda/application/1"));
+        if let Some(id) = variable("COMANDA_PROVIDER_SECRETS") {
+            let provider: Provider = secret(&aws, &id).await?;
+            if !provider.webhook_secret.is_empty() {
+                secrets = secrets.with_webhook_secret(&provider.webhook_secret);
+            }
+        }
+        let settings = settings()?;
+        let expiries = expiries(settings.keep_keys_days);
+        let store = DynamoStore::new(aws.clone(), &required("COMANDA_TABLE")?, &schema()?, expiries)?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let documents = Documents::new(&aws, &required("COMANDA_BUCKET")?)
+            .map_err(|error| SetupError::Malformed("COMANDA_BUCKET", error.to_string()))?;
+        let mut ports = Ports::embedded(store.clone(), documents.objects(), &secrets, &settings);
+        ports.links = Some(Arc::new(documents));
+        if !settings.mail_from.is_empty() {
+            ports.mailer = Some(Arc::new(SesMailer::new(aws.clone(), variable("COMANDA_MAIL_CONFIGURATION"))));
+        }
+        let public_url = settings.public_url.clone();
+        let app = App::open(ports, secrets, settings).await?;
+        if !public_url.is_empty() {
+            app.set_callback_base(&public_url);
+        }
+        let routes = Routes { queues: map("COMANDA_QUEUES")?, machines: map("COMANDA_STATE_MACHINES")? };
+        Ok(Environment {
+            app,
+            store,
+            outbox: Outbox::new(aws, routes),
+            token_key: derive(&master, "comanda/task-tokens/1"),
+            stage: variable("COMANDA_STAGE").unwrap_or_else(|| "test".into()),
+            namespace: variable("COMANDA_METRICS_NAMESPACE").unwrap_or_else(|| "Comanda".into()),
+        })
+    }
+}
+
+/// The tables of this deployment: the embedded engine's are there too, and stay empty.
+fn schema() -> Result<Schema, SetupError> {
+    let own: [&'static store::Table; 1] = [&step::STEPS];
+    let tables = app::tables().into_iter().chain(runtime::tables()).chain(own).collect();
+    Schema::new(app::SCHEMA_VERSION, tables).map_err(|error| SetupError::Malformed("the tables", error.to_string()))
+}
+
+/// What DynamoDB forgets: a day later than the application would.
+pub(crate) fn expiries(keep_keys_days: i64) -> Vec<Expiry> {
+    let day = |table| Expiry { table, column: "day", unit_ms: DAY_MS, keep_ms: (keep_keys_days.max(1) + 2) * DAY_MS };
+    vec![day("idempotency_keys"), day("received_events"), step::EXPIRY]
+}
+
+fn settings() -> Result<Settings, SetupError> {
+    let defaults = Settings::default();
+    let text = |name: &str, default: String| variable(name).unwrap_or(default);
+    let currency = match variable("COMANDA_MERCHANT_CURRENCY") {
+        Some(code) => {
+            Currency::from_code(&code).ok_or_else(|| SetupError::Malformed("COMANDA_MERCHANT_CURRENCY", code))?
+        }
+        None => defaults.currency,
+    };
+    Ok(Settings {
+        merchant: Merchant {
+            name: text("COMANDA_MERCHANT_NAME", defaults.merchant.name),
+            tax_id: text("COMANDA_MERCHANT_TAX_ID", defaults.merchant.tax_id),
+            address: text("COMANDA_MERCHANT_ADDRESS", defaults.merchant.address),
+        },
+        time_zone: text("COMANDA_MERCHANT_TIME_ZONE", defaults.time_zone),
+        currency,
+        public_url: text("COMANDA_PUBLIC_URL", String::new()).trim_end_matches('/').to_owned(),
+        mail_from: text("COMANDA_MAIL_FROM", String::new()),
+        shared: true,
+        ..Settings::default()
+    })
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn required(name: &'static str) -> Result<String, SetupError> {
+    variable(name).ok_or(SetupError::Missing(name))
+}
+
+fn map(name: &'static str) -> Result<BTreeMap<String, String>, SetupError> {
+    let text = variable(name).unwrap_or_else(|| "{}".into());
+    serde_json::from_str(&text).map_err(|error| SetupError::Malformed(name, error.to_string()))
+}
+
+/// The JSON of a secret.
+async fn secret<T: serde::de::DeserializeOwned>(aws: &Aws, id: &str) -> Result<T, SetupError> {
+    let call = json!({ "SecretId": id });
+    let answer = aws.call(SECRETS, &aws.endpoint(SECRETS.name), "GetSecretValue", &call).await;
+    let answer = answer.map_err(|error| SetupError::Secret(Box::new(error)))?;
+    let text = answer.get("SecretString").and_then(serde_json::Value::as_str).unwrap_or_default();
+    // The parser's words could repeat a part of the secret.
+    serde_json::from_str(text)
+        .map_err(|_| SetupError::Malformed("the secret", "it is no JSON of the right shape".into()))
+}
+
+/// The key for a purpose, as the embedded server derives it: HKDF-Expand (RFC 5869) of one block, with the label as info.
+fn derive(master: &[u8], label: &str) -> [u8; 32] {
+    // HMAC fills a key up to its block with zeros (RFC 2104, section 2).
+    let mut block = [0; 64];
+    block.iter_mut().zip(master).for_each(|(to, from)| *to = *from);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    mac.update(label.as_bytes());
+    mac.update(&[1]);
+    mac.finalize().into_bytes().into()
+}
+
+fn parse_key(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    digits.chunks_exact(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}

@@ -1,0 +1,155 @@
+//! The Lambda functions: one binary, whose handler's name says which of them it is.
+
+mod api;
+mod environment;
+mod metrics;
+mod queue;
+mod relay;
+mod runtime_api;
+mod ticker;
+
+use std::sync::Arc;
+
+use app::{Consumer, Function, FunctionError};
+use serde_json::{Value as Json, json};
+
+pub use environment::{Environment, SetupError};
+
+use api::Api;
+use runtime_api::{Invocation, RuntimeApi};
+
+/// What a handler's name chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// The HTTP interface.
+    Api,
+    /// A function of a flow, as `validate-order`.
+    Function(String),
+    /// The changes of the table.
+    Relay,
+    /// The consumer of a queue.
+    Queue(String),
+    /// Periodic work.
+    Ticker,
+    /// Fills an empty catalogue with the sample.
+    Seed,
+}
+
+impl Entry {
+    /// By the name of the handler: `api`, `fn.ValidateOrder`, `relay`, `queue.mail`, `ticker`, `seed`.
+    #[must_use]
+    pub fn of(handler: &str) -> Option<Entry> {
+        Some(match handler.split_once('.') {
+            None if handler == "api" => Entry::Api,
+            None if handler == "relay" => Entry::Relay,
+            None if handler == "ticker" => Entry::Ticker,
+            None if handler == "seed" => Entry::Seed,
+            Some(("fn", name)) if !name.is_empty() => Entry::Function(kebab(name)),
+            Some(("queue", name)) if !name.is_empty() => Entry::Queue(name.to_owned()),
+            _ => return None,
+        })
+    }
+}
+
+/// `ValidateOrder` -> `validate-order`.
+fn kebab(name: &str) -> String {
+    name.chars().enumerate().fold(String::new(), |mut text, (at, letter)| {
+        if at > 0 && letter.is_ascii_uppercase() {
+            text.push('-');
+        }
+        text.push(letter.to_ascii_lowercase());
+        text
+    })
+}
+
+/// What an entry works with, made once for a process.
+enum Handler {
+    Api(Box<Api>),
+    Function(Arc<dyn Function>),
+    Relay,
+    Queue(Arc<dyn Consumer>),
+    Ticker,
+    Seed,
+}
+
+/// Runs an entry until Lambda ends the process.
+///
+/// # Errors
+/// What it needs is missing; Lambda shows it.
+pub async fn run(entry: Entry) -> Result<(), SetupError> {
+    let runtime = RuntimeApi::from_environment()?;
+    let made = match Environment::from_variables().await {
+        Ok(environment) => handler(&entry, &environment).map(|handler| (environment, handler)),
+        Err(error) => Err(error),
+    };
+    let (environment, handler) = match made {
+        Ok(made) => made,
+        Err(error) => {
+            runtime.fail_start(&error).await;
+            return Err(error);
+        }
+    };
+    loop {
+        let invocation = runtime.next().await?;
+        let answer = handle(&handler, &environment, &invocation).await;
+        runtime.answer(&invocation, answer).await?;
+    }
+}
+
+fn handler(entry: &Entry, environment: &Environment) -> Result<Handler, SetupError> {
+    let app = &environment.app;
+    Ok(match entry {
+        Entry::Api => Handler::Api(Box::new(Api::new(environment))),
+        Entry::Relay => Handler::Relay,
+        Entry::Ticker => Handler::Ticker,
+        Entry::Seed => Handler::Seed,
+        Entry::Function(name) => {
+            let function = app.functions().into_iter().find(|function| function.name() == name);
+            Handler::Function(function.ok_or_else(|| SetupError::Unknown(format!("function `{name}`")))?)
+        }
+        Entry::Queue(name) => {
+            let consumer = app.consumers().into_iter().find(|consumer| consumer.queue() == name);
+            Handler::Queue(consumer.ok_or_else(|| SetupError::Unknown(format!("consumer of `{name}`")))?)
+        }
+    })
+}
+
+async fn handle(handler: &Handler, environment: &Environment, invocation: &Invocation) -> Result<Json, FunctionError> {
+    let event = &invocation.event;
+    match handler {
+        Handler::Api(api) => Ok(api.answer(event).await),
+        Handler::Function(function) => {
+            let store = environment.app.store();
+            crate::step::run(&*store, &**function, event.clone(), store::clock::now_ms).await
+        }
+        Handler::Relay => Ok(relay::deliver(environment, event).await),
+        Handler::Queue(consumer) => Ok(queue::consume(environment, &**consumer, event).await),
+        Handler::Ticker => ticker::beat(environment).await,
+        Handler::Seed => {
+            let seeded = environment.app.seed_catalogue().await;
+            let products = seeded.map_err(|error| FunctionError::new("SeedFailed", error.to_string()))?;
+            Ok(json!({ "products": products }))
+        }
+    }
+}
+
+/// What SQS and the streams are told of those that failed: they hand these out again.
+fn failures(identifiers: Vec<String>) -> Json {
+    let items: Vec<Json> = identifiers.into_iter().map(|id| json!({ "itemIdentifier": id })).collect();
+    json!({ "batchItemFailures": items })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handlers_have_names() {
+        assert_eq!(Entry::of("api"), Some(Entry::Api));
+        assert_eq!(Entry::of("fn.ValidateOrder"), Some(Entry::Function("validate-order".into())));
+        assert_eq!(Entry::of("queue.late-payments"), Some(Entry::Queue("late-payments".into())));
+        for unknown in ["", "fn", "fn.", "queue.", "main"] {
+            assert_eq!(Entry::of(unknown), None, "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The changes of the table: new messages, and those that a person put back, go on their way.
+
+use futures::StreamExt as _;
+use serde_json::Value as Json;
+use store::Row;
+use store::message::MESSAGES;
+
+use super::{Environment, failures};
+use crate::delivery::DEAD;
+use crate::item;
+
+/// How many messages are sent at once.
+const CONCURRENCY: usize = 16;
+
+/// Sends the messages in an event of the stream; answers which records failed. The stream hands these out again with all that
+/// follow them, which does no harm.
+pub(super) async fn deliver(environment: &Environment, event: &Json) -> Json {
+    let records = event.get("Records").and_then(Json::as_array);
+    let messages = records.into_iter().flatten().filter_map(message);
+    let failed = futures::stream::iter(messages).map(|(sequence, row)| async move {
+        let now = store::clock::now_ms();
+        match environment.outbox.send(&*environment.store, &row, now).await {
+            Ok(_) => None,
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(message = row.key().int(), %error, source, "a message stays for now");
+                Some(sequence)
+            }
+        }
+    });
+    failures(failed.buffered(CONCURRENCY).filter_map(async |failed| failed).collect().await)
+}
+
+/// The message of a record, if it is one to be sent: it is new, or it has left a dead-letter queue.
+fn message(record: &Json) -> Option<(String, Row)> {
+    let change = record.get("dynamodb")?;
+    let row = item::to_row(&MESSAGES, change.get("NewImage")?).ok()?;
+    let is_dead = |queue: Option<&str>| queue.is_some_and(|queue| queue.ends_with(DEAD));
+    let due = match record.get("eventName").and_then(Json::as_str) {
+        Some("INSERT") => true,
+        Some("MODIFY") => is_dead(change.pointer("/OldImage/queue/S").and_then(Json::as_str)),
+        _ => false,
+    };
+    let sequence = change.get("SequenceNumber").and_then(Json::as_str).unwrap_or_default();
+    (due && !is_dead(row.text("queue"))).then(|| (sequence.to_owned(), row))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use store::message::Message;
+
+    use super::*;
+
+    fn record(event: &str, queue: &'static str, before: Option<&str>) -> Json {
+        let image = item::of_row(&Message::new(queue, &1).row(), &[]).unwrap();
+        let before = before.map(|queue| json!({ "queue": { "S": queue } }));
+        json!({ "eventName": event, "dynamodb": { "NewImage": image, "OldImage": before, "SequenceNumber": "7" } })
+    }
+
+    #[test]
+    fn new_and_redriven_messages_are_sent() {
+        for (record, sent) in [
+            (record("INSERT", "mail", None), true),
+            (record("MODIFY", "mail", Some("mail.dead")), true),
+            (record("MODIFY", "mail", Some("mail")), false),
+            (record("MODIFY", "mail.dead", Some("mail")), false),
+            (record("INSERT", "mail.dead", None), false),
+            (json!({ "eventName": "REMOVE", "dynamodb": {} }), false),
+        ] {
+            assert_eq!(message(&record).is_some(), sent, "{record}");
+        }
+    }
+}

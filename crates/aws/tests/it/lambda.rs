@@ -1,0 +1,221 @@
+//! The Lambda functions' binary as Lambda runs it: behind a runtime API of this test, over MiniStack.
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aws::client::{SECRETS, SQS, STATES, Service};
+use aws::definition;
+use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::emulator::{Emulator, Kind, aws};
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
+const TABLE: &str = "comanda-test";
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// An installation on the emulator.
+struct Cloud {
+    emulator: Emulator,
+    variables: BTreeMap<&'static str, String>,
+}
+
+impl Cloud {
+    async fn new() -> Option<Cloud> {
+        let emulator = Kind::Ministack.start()?;
+        let cloud = Cloud { emulator, variables: BTreeMap::new() };
+        cloud.call(aws::client::DYNAMODB, "CreateTable", &definition(TABLE)).await;
+        cloud
+            .call(SECRETS, "CreateSecret", &json!({ "Name": "key", "SecretString": json!({ "key": KEY }).to_string() }))
+            .await;
+        let queue = cloud.call(SQS, "CreateQueue", &json!({ "QueueName": "mail" })).await;
+        let flow = json!({ "StartAt": "Wait", "States": { "Wait": { "Type": "Wait", "Seconds": 60, "End": true } } });
+        let machine =
+            json!({ "name": "order", "definition": flow.to_string(), "roleArn": "arn:aws:iam::000000000000:role/x" });
+        let machine = cloud.call(STATES, "CreateStateMachine", &machine).await;
+        let bucket = reqwest::Client::new().put(format!("{}/receipts-test", cloud.emulator.url)).send().await;
+        assert!(bucket.unwrap().status().is_success());
+        let url = cloud.emulator.url.clone();
+        let variables = BTreeMap::from([
+            ("AWS_ENDPOINT_URL", url),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_ACCESS_KEY_ID", "test".into()),
+            ("AWS_SECRET_ACCESS_KEY", "test".into()),
+            ("COMANDA_TABLE", TABLE.into()),
+            ("COMANDA_BUCKET", "receipts-test".into()),
+            ("COMANDA_SECRETS", "key".into()),
+            ("COMANDA_QUEUES", json!({ "mail": queue["QueueUrl"] }).to_string()),
+            ("COMANDA_STATE_MACHINES", json!({ "order": machine["stateMachineArn"] }).to_string()),
+        ]);
+        Some(Cloud { variables, ..cloud })
+    }
+
+    async fn call(&self, service: Service, operation: &str, body: &Json) -> Json {
+        aws().call(service, &self.emulator.url, operation, body).await.unwrap()
+    }
+
+    async fn function(&self, handler: &str) -> Function {
+        let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+        command.envs(&self.variables).env("_HANDLER", handler).env("COMANDA_LOG", "warn");
+        command.env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string()).stdin(Stdio::null());
+        Function { begin: Instant::now(), process: command.spawn().unwrap(), api }
+    }
+}
+
+/// A running function.
+struct Function {
+    begin: Instant,
+    process: Child,
+    api: TcpListener,
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Function {
+    /// Hands it an event; the path of its answer (`response` or `error`) and the answer.
+    async fn invoke(&self, event: &Json) -> (String, Json) {
+        let event = event.to_string();
+        let work = async {
+            loop {
+                let (mut stream, _) = self.api.accept().await.unwrap();
+                while let Some((path, body)) = request(&mut stream).await {
+                    let answer = match path.ends_with("/next") {
+                        true => format!(
+                            "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: 1\r\ncontent-length: {}\r\n\r\n{event}",
+                            event.len()
+                        ),
+                        false => "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned(),
+                    };
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    if !path.ends_with("/next") {
+                        return (path.rsplit('/').next().unwrap().to_owned(), body);
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(ANSWER, work).await.unwrap()
+    }
+
+    /// The answer to an event that it handles.
+    async fn answer(&self, event: &Json) -> Json {
+        let (kind, answer) = self.invoke(event).await;
+        assert_eq!(kind, "response", "{answer}");
+        answer
+    }
+}
+
+/// The path and the body of a request.
+async fn request(stream: &mut TcpStream) -> Option<(String, Json)> {
+    let mut bytes = Vec::new();
+    let mut chunk = vec![0; 16_384];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let lower = head.to_lowercase();
+            let length = lower.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            if bytes.len() >= end + 4 + length.unwrap_or(0_usize) {
+                let path = head.split(' ').nth(1)?.to_owned();
+                return Some((path, serde_json::from_slice(&bytes[end + 4..]).unwrap_or(Json::Null)));
+            }
+        }
+        match stream.read(&mut chunk).await {
+            Ok(n) if n > 0 => bytes.extend_from_slice(&chunk[..n]),
+            _ => return None,
+        }
+    }
+}
+
+fn http(method: &str, path: &str, body: Option<Json>, staff: bool) -> Json {
+    let groups = if staff { "[admin]" } else { "" };
+    json!({
+        "version": "2.0", "rawPath": path, "rawQueryString": "",
+        "headers": { "content-type": "application/json" },
+        "requestContext": {
+            "stage": "$default", "http": { "method": method },
+            "authorizer": { "jwt": { "claims": { "cognito:groups": groups } } }
+        },
+        "body": body.map(|body| body.to_string()), "isBase64Encoded": false
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_placed_its_flow_started_and_its_step_done() {
+    let Some(cloud) = Cloud::new().await else { return };
+    let seeded = cloud.function("seed").await.answer(&json!({})).await;
+    assert!(seeded["products"].as_i64().unwrap() > 0);
+
+    let api = cloud.function("api").await;
+    let health = api.answer(&http("GET", "/healthz", None, false)).await;
+    println!("cold start: first answer of the interface after {:?}", api.begin.elapsed());
+    assert_eq!(health["statusCode"], 200, "{health}");
+    let order = json!({ "lines": [{ "sku": "guarana", "quantity": 2 }], "payment": { "type": "pix" } });
+    let placed = api.answer(&http("POST", "/place-order", Some(order), false)).await;
+    assert_eq!(placed["statusCode"], 201, "{placed}");
+    let placed: Json = serde_json::from_str(placed["body"].as_str().unwrap()).unwrap();
+    let id = placed["orderId"].as_str().unwrap();
+    // Without a token of the staff or the customer's link nobody sees an order.
+    let path = format!("/v1/orders/{id}");
+    assert_eq!(api.answer(&http("GET", &path, None, false)).await["statusCode"], 403);
+    assert_eq!(api.answer(&http("GET", &path, None, true)).await["statusCode"], 200);
+
+    // The stream of the table, as Lambda hands it out, twice.
+    let scanned = cloud.call(aws::client::DYNAMODB, "Scan", &json!({ "TableName": TABLE })).await;
+    let items = scanned["Items"].as_array().unwrap();
+    let start = items.iter().find(|item| item["pk"]["S"].as_str().unwrap().starts_with("messages#")).unwrap();
+    let record = json!({ "eventName": "INSERT", "dynamodb": { "NewImage": start, "SequenceNumber": "1" } });
+    let relay = cloud.function("relay").await;
+    for _ in 0..2 {
+        assert_eq!(relay.answer(&json!({ "Records": [record] })).await, json!({ "batchItemFailures": [] }));
+    }
+    let machines: Json = serde_json::from_str(&cloud.variables["COMANDA_STATE_MACHINES"]).unwrap();
+    let list = json!({ "stateMachineArn": machines["order"] });
+    let executions = cloud.call(STATES, "ListExecutions", &list).await;
+    assert_eq!(executions["executions"].as_array().unwrap().len(), 1, "{executions}");
+
+    let reserve = cloud.function("fn.ReserveStock").await;
+    let input = json!({ "orderId": id, "step": "execution/ReserveStock/now" });
+    let first = reserve.answer(&input).await;
+    println!("cold start: first answer of a function after {:?}", reserve.begin.elapsed());
+    assert_eq!(reserve.answer(&input).await, first);
+    let (kind, error) = reserve.invoke(&json!({ "orderId": "ord_0000000000000", "step": "x" })).await;
+    assert_eq!((kind.as_str(), error["errorType"].as_str().unwrap()), ("error", "OrderNotFound"));
+
+    let ticker = cloud.function("ticker").await;
+    let beat = ticker.answer(&json!({ "beat": "minute" })).await;
+    assert_eq!((&beat["dead"], &beat["inbox"]), (&json!(0), &json!(0)), "{beat}");
+}
+
+/// A poison message comes three times, then stands in the dead-letter queue of the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_message_is_parked() {
+    let Some(cloud) = Cloud::new().await else { return };
+    let mut cloud = cloud;
+    cloud.variables.insert("COMANDA_MAIL_FROM", "shop@example.com".into());
+    let message = store::message::Message::new("mail", &"no mail");
+    let id = message.id;
+    let item = aws::item::of_row(&message.row(), &[]).unwrap();
+    cloud.call(aws::client::DYNAMODB, "PutItem", &json!({ "TableName": TABLE, "Item": item })).await;
+    let queue = cloud.function("queue.mail").await;
+    let event = |count: u32| {
+        json!({ "Records": [{
+            "messageId": "m", "receiptHandle": "r", "body": json!({ "id": id.to_string() }).to_string(),
+            "attributes": { "ApproximateReceiveCount": count.to_string() }
+        }] })
+    };
+    let failed = json!({ "batchItemFailures": [{ "itemIdentifier": "m" }] });
+    assert_eq!(queue.answer(&event(1)).await, failed);
+    assert_eq!(queue.answer(&event(2)).await, failed);
+    assert_eq!(queue.answer(&event(3)).await, json!({ "batchItemFailures": [] }));
+    let scanned = cloud.call(aws::client::DYNAMODB, "Scan", &json!({ "TableName": TABLE })).await;
+    let dead = scanned["Items"].as_array().unwrap().iter().filter(|item| item["queue"]["S"] == "mail.dead").count();
+    assert_eq!(dead, 1);
+}
