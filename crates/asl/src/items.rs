@@ -15,6 +15,8 @@ pub struct Config {
     pub delimiter: u8,
     /// Where the items are inside of a JSON file, as a JSON pointer.
     pub pointer: Option<String>,
+    /// No more items than these are wanted.
+    pub most_items: Option<usize>,
 }
 
 /// The formats of item sources.
@@ -82,7 +84,7 @@ pub struct Manifest {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { format: Format::Json, headers: None, delimiter: b',', pointer: None }
+        Config { format: Format::Json, headers: None, delimiter: b',', pointer: None, most_items: None }
     }
 }
 
@@ -94,11 +96,15 @@ impl Config {
     pub fn read(&self, bytes: &[u8]) -> Result<Vec<Value>, ReadError> {
         match self.format {
             Format::Json => self.json(bytes),
-            Format::JsonLines => json_lines(bytes),
+            Format::JsonLines => json_lines(bytes, self.most()),
             Format::Csv => self.csv(bytes),
             Format::Manifest => Err(ReadError("a manifest lists files; read those".into())),
             Format::Listing => Err(ReadError("a listing has no file".into())),
         }
+    }
+
+    fn most(&self) -> usize {
+        self.most_items.unwrap_or(usize::MAX)
     }
 
     fn json(&self, bytes: &[u8]) -> Result<Vec<Value>, ReadError> {
@@ -111,7 +117,10 @@ impl Config {
             },
         };
         match value {
-            Value::Array(items) => Ok(items),
+            Value::Array(mut items) => {
+                items.truncate(self.most());
+                Ok(items)
+            }
             _ => Err(ReadError("Attempting to map over non-iterable node.".into())),
         }
     }
@@ -136,7 +145,7 @@ impl Config {
             }
         }
         let mut items = Vec::new();
-        for row in rows {
+        for row in rows.take(self.most()) {
             let row = row.map_err(|e| not_csv(&e))?;
             // A row that is too short is filled up, one that is too long cut.
             let cells = row.iter().chain(std::iter::repeat(""));
@@ -172,9 +181,9 @@ impl Config {
     }
 }
 
-fn json_lines(bytes: &[u8]) -> Result<Vec<Value>, ReadError> {
+fn json_lines(bytes: &[u8], most: usize) -> Result<Vec<Value>, ReadError> {
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.map(|line| serde_json::from_slice(line).map_err(|e| not_json(&e))).collect()
+    lines.take(most).map(|line| serde_json::from_slice(line).map_err(|e| not_json(&e))).collect()
 }
 
 fn not_json(e: &serde_json::Error) -> ReadError {

@@ -63,3 +63,4 @@ pub use machine::Machine;
 pub use resource::Resource;
 pub use substitute::substitute;
 pub use test_state::{Mock, Refused, Tested, test_state};
+pub use time::format as timestamp;

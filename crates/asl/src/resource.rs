@@ -21,35 +21,49 @@ pub enum Kind {
         /// The function's name, without version or alias.
         name: String,
     },
-    /// `lambda:invoke`; the arguments hold `FunctionName` and `Payload`.
-    LambdaInvoke,
-    /// `sqs:sendMessage`.
-    SqsSendMessage,
-    /// `sns:publish`.
-    SnsPublish,
-    /// `dynamodb:getItem` and its like.
-    DynamoDb {
-        /// `getItem`, `putItem`, `updateItem` or `deleteItem`.
-        action: String,
-    },
-    /// `states:startExecution`.
-    StartExecution,
-    /// `http:invoke`.
-    HttpInvoke,
-    /// `events:putEvents`.
-    PutEvents,
-    /// `aws-sdk:service:action`.
-    AwsSdk {
-        /// The service, such as `s3`.
-        service: String,
-        /// The action, such as `getObject`.
-        action: String,
-    },
     /// An activity, whose tasks workers fetch.
     Activity {
         /// The activity's name.
         name: String,
     },
+    /// An action of a service.
+    Service(&'static Integration),
+}
+
+/// The services that tasks call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Functions.
+    Lambda,
+    /// Queues.
+    Sqs,
+    /// Topics.
+    Sns,
+    /// Tables.
+    DynamoDb,
+    /// Executions of other flows.
+    StepFunctions,
+    /// HTTP endpoints of others.
+    Http,
+    /// Event buses.
+    EventBridge,
+    /// Objects.
+    S3,
+}
+
+/// An action of a service that tasks may call.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Integration {
+    /// The service.
+    pub service: Service,
+    /// Its name in resources, such as `states`, or `aws-sdk:sfn`.
+    pub prefix: &'static str,
+    /// The action, such as `startExecution`.
+    pub action: &'static str,
+    /// Whether it is one of the `aws-sdk:` resources, which name errors and answer in a way of their own.
+    pub sdk: bool,
+    /// How its answer may be awaited, besides by request and response.
+    patterns: &'static [Pattern],
 }
 
 /// How the answer of a task is awaited.
@@ -65,14 +79,112 @@ pub enum Pattern {
     Sync2,
 }
 
-/// What may be written, for messages.
-const SUPPORTED: &str = "a function's ARN (arn:aws:lambda:...:function:NAME), an activity's ARN, or arn:aws:states::: with \
-     lambda:invoke[.waitForTaskToken], sqs:sendMessage[.waitForTaskToken], sns:publish[.waitForTaskToken], \
-     dynamodb:getItem|putItem|updateItem|deleteItem, states:startExecution[.sync|.sync:2|.waitForTaskToken], \
-     http:invoke, events:putEvents[.waitForTaskToken], aws-sdk:SERVICE:ACTION[.waitForTaskToken] of s3, dynamodb, \
-     sqs, sns, sfn, eventbridge or lambda";
-/// The services of `aws-sdk:` resources.
-const SDK_SERVICES: [&str; 7] = ["s3", "dynamodb", "sqs", "sns", "sfn", "eventbridge", "lambda"];
+const TOKEN: &[Pattern] = &[Pattern::WaitForTaskToken];
+const EXECUTION: &[Pattern] = &[Pattern::WaitForTaskToken, Pattern::Sync, Pattern::Sync2];
+const NONE: &[Pattern] = &[];
+
+const fn optimised(
+    service: Service,
+    prefix: &'static str,
+    action: &'static str,
+    patterns: &'static [Pattern],
+) -> Integration {
+    Integration { service, prefix, action, sdk: false, patterns }
+}
+
+const fn sdk(service: Service, prefix: &'static str, action: &'static str) -> Integration {
+    Integration { service, prefix, action, sdk: true, patterns: TOKEN }
+}
+
+/// Everything that a task may call beside functions and activities. The host serves all of it.
+pub static INTEGRATIONS: [Integration; 30] = [
+    optimised(Service::Lambda, "lambda", "invoke", TOKEN),
+    optimised(Service::Sqs, "sqs", "sendMessage", TOKEN),
+    optimised(Service::Sns, "sns", "publish", TOKEN),
+    optimised(Service::DynamoDb, "dynamodb", "getItem", NONE),
+    optimised(Service::DynamoDb, "dynamodb", "putItem", NONE),
+    optimised(Service::DynamoDb, "dynamodb", "updateItem", NONE),
+    optimised(Service::DynamoDb, "dynamodb", "deleteItem", NONE),
+    optimised(Service::StepFunctions, "states", "startExecution", EXECUTION),
+    optimised(Service::Http, "http", "invoke", NONE),
+    optimised(Service::EventBridge, "events", "putEvents", TOKEN),
+    sdk(Service::S3, "aws-sdk:s3", "getObject"),
+    sdk(Service::S3, "aws-sdk:s3", "putObject"),
+    sdk(Service::S3, "aws-sdk:s3", "deleteObject"),
+    sdk(Service::S3, "aws-sdk:s3", "headObject"),
+    sdk(Service::S3, "aws-sdk:s3", "listObjectsV2"),
+    sdk(Service::S3, "aws-sdk:s3", "listBuckets"),
+    sdk(Service::DynamoDb, "aws-sdk:dynamodb", "getItem"),
+    sdk(Service::DynamoDb, "aws-sdk:dynamodb", "putItem"),
+    sdk(Service::DynamoDb, "aws-sdk:dynamodb", "updateItem"),
+    sdk(Service::DynamoDb, "aws-sdk:dynamodb", "deleteItem"),
+    sdk(Service::DynamoDb, "aws-sdk:dynamodb", "query"),
+    sdk(Service::Sqs, "aws-sdk:sqs", "sendMessage"),
+    sdk(Service::Sns, "aws-sdk:sns", "publish"),
+    sdk(Service::StepFunctions, "aws-sdk:sfn", "startExecution"),
+    sdk(Service::StepFunctions, "aws-sdk:sfn", "startSyncExecution"),
+    sdk(Service::StepFunctions, "aws-sdk:sfn", "stopExecution"),
+    sdk(Service::StepFunctions, "aws-sdk:sfn", "sendTaskSuccess"),
+    sdk(Service::StepFunctions, "aws-sdk:sfn", "sendTaskFailure"),
+    sdk(Service::EventBridge, "aws-sdk:eventbridge", "putEvents"),
+    sdk(Service::Lambda, "aws-sdk:lambda", "invoke"),
+];
+
+impl Integration {
+    /// The integration of a resource such as `aws-sdk:s3` and `getObject`.
+    pub fn find(prefix: &str, action: &str) -> Option<&'static Integration> {
+        INTEGRATIONS.iter().find(|known| known.prefix == prefix && known.action == action)
+    }
+
+    fn allows(&self, pattern: Pattern) -> bool {
+        pattern == Pattern::RequestResponse || self.patterns.contains(&pattern)
+    }
+}
+
+impl Pattern {
+    /// What a resource ends with.
+    fn suffix(self) -> &'static str {
+        match self {
+            Pattern::RequestResponse => "",
+            Pattern::WaitForTaskToken => ".waitForTaskToken",
+            Pattern::Sync => ".sync",
+            Pattern::Sync2 => ".sync:2",
+        }
+    }
+
+    /// Whether the call's own answer is not the result.
+    pub fn is_awaited(self) -> bool {
+        self != Pattern::RequestResponse
+    }
+}
+
+/// What may be written, for messages: made of [`INTEGRATIONS`], actions of one service put together.
+fn supported() -> String {
+    let mut text = String::from(
+        "a function's ARN (arn:aws:lambda:...:function:NAME), an activity's ARN, or arn:aws:states::: with ",
+    );
+    let mut last: Option<&Integration> = None;
+    for integration in &INTEGRATIONS {
+        match last {
+            Some(before) if before.prefix == integration.prefix && before.patterns == integration.patterns => {
+                text.push('|');
+            }
+            Some(_) => {
+                text.push_str(&format!(", {}:", integration.prefix));
+            }
+            None => text.push_str(&format!("{}:", integration.prefix)),
+        }
+        text.push_str(integration.action);
+        if !integration.sdk {
+            for pattern in integration.patterns {
+                text.push_str(&format!("[{}]", pattern.suffix()));
+            }
+        }
+        last = Some(integration);
+    }
+    text.push_str(" (each aws-sdk: one also with .waitForTaskToken)");
+    text
+}
 
 impl Resource {
     /// Parses a resource.
@@ -85,39 +197,36 @@ impl Resource {
         let mut next = || parts.next().unwrap_or_default();
         let (arn, partition, service, region, account, rest) = (next(), next(), next(), next(), next(), next());
         if arn != "arn" || !partition.starts_with("aws") || rest.is_empty() {
-            return Err(format!("`{raw}` is not a resource; write {SUPPORTED}"));
+            return Err(format!("`{raw}` is not a resource; write {}", supported()));
         }
         match service {
             "lambda" => {
                 let name = rest.strip_prefix("function:").and_then(|r| r.split(':').next());
                 match name.filter(|name| !name.is_empty()) {
                     Some(name) => parsed(Kind::Function { name: name.into() }, Pattern::RequestResponse),
-                    None => Err(format!("`{raw}` does not name a function; write {SUPPORTED}")),
+                    None => Err(format!("`{raw}` does not name a function; write {}", supported())),
                 }
             }
             "states" if !region.is_empty() || !account.is_empty() => match rest.strip_prefix("activity:") {
                 Some(name) if !name.is_empty() => {
                     parsed(Kind::Activity { name: name.into() }, Pattern::RequestResponse)
                 }
-                _ => Err(format!("`{raw}` does not name an activity; write {SUPPORTED}")),
+                _ => Err(format!("`{raw}` does not name an activity; write {}", supported())),
             },
             "states" => match integration(rest) {
                 Some((kind, pattern)) => parsed(kind, pattern),
-                None => Err(format!("`{raw}` is not supported; write {SUPPORTED}")),
+                None => Err(format!("`{raw}` is not supported; write {}", supported())),
             },
-            _ => Err(format!("`{raw}` is not supported; write {SUPPORTED}")),
+            _ => Err(format!("`{raw}` is not supported; write {}", supported())),
         }
     }
 
     /// The `resourceType` of the history's events, such as `lambda`.
     pub fn resource_type(&self) -> &str {
         match &self.kind {
-            Kind::Function { .. } | Kind::LambdaInvoke => "lambda",
+            Kind::Function { .. } => "lambda",
             Kind::Activity { .. } => "activity",
-            _ => self.integration_text().rsplit_once(':').map_or("", |(service, _)| match service {
-                "states" => "states",
-                other => other,
-            }),
+            Kind::Service(integration) => integration.prefix,
         }
     }
 
@@ -134,6 +243,15 @@ impl Resource {
         self.raw.splitn(6, ':').nth(5).unwrap_or_default()
     }
 
+    /// Whether it calls a function.
+    pub fn is_function(&self) -> bool {
+        match &self.kind {
+            Kind::Function { .. } => true,
+            Kind::Activity { .. } => false,
+            Kind::Service(integration) => integration.service == Service::Lambda,
+        }
+    }
+
     /// Whether the result comes with the task token.
     pub fn waits_for_token(&self) -> bool {
         self.pattern == Pattern::WaitForTaskToken
@@ -147,37 +265,10 @@ impl fmt::Display for Resource {
 }
 
 fn integration(text: &str) -> Option<(Kind, Pattern)> {
-    let (target, pattern) = if let Some(target) = text.strip_suffix(".waitForTaskToken") {
-        (target, Pattern::WaitForTaskToken)
-    } else if let Some(target) = text.strip_suffix(".sync:2") {
-        (target, Pattern::Sync2)
-    } else if let Some(target) = text.strip_suffix(".sync") {
-        (target, Pattern::Sync)
-    } else {
-        (text, Pattern::RequestResponse)
-    };
-    let mut parts = target.split(':');
-    let (service, action, deeper) = (parts.next()?, parts.next()?, parts.next());
-    let kind = match (service, action, deeper) {
-        ("aws-sdk", service, Some(action)) if SDK_SERVICES.contains(&service) && !action.is_empty() => {
-            Kind::AwsSdk { service: service.into(), action: action.into() }
-        }
-        ("lambda", "invoke", None) => Kind::LambdaInvoke,
-        ("sqs", "sendMessage", None) => Kind::SqsSendMessage,
-        ("sns", "publish", None) => Kind::SnsPublish,
-        ("dynamodb", "getItem" | "putItem" | "updateItem" | "deleteItem", None) => {
-            Kind::DynamoDb { action: action.into() }
-        }
-        ("states", "startExecution", None) => Kind::StartExecution,
-        ("http", "invoke", None) => Kind::HttpInvoke,
-        ("events", "putEvents", None) => Kind::PutEvents,
-        _ => return None,
-    };
-    let allowed = match (&kind, pattern) {
-        (_, Pattern::RequestResponse) => true,
-        (Kind::StartExecution, _) => true,
-        (Kind::DynamoDb { .. } | Kind::HttpInvoke, _) => false,
-        (_, pattern) => pattern == Pattern::WaitForTaskToken,
-    };
-    (allowed && parts.next().is_none()).then_some((kind, pattern))
+    let patterns = [Pattern::WaitForTaskToken, Pattern::Sync2, Pattern::Sync];
+    let awaited = patterns.into_iter().find_map(|pattern| Some((text.strip_suffix(pattern.suffix())?, pattern)));
+    let (target, pattern) = awaited.unwrap_or((text, Pattern::RequestResponse));
+    let (prefix, action) = target.rsplit_once(':')?;
+    let integration = Integration::find(prefix, action).filter(|integration| integration.allows(pattern))?;
+    Some((Kind::Service(integration), pattern))
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 /// An instant as the context object shows it, in UTC with milliseconds.
-pub(crate) fn format(ms: i64) -> String {
+pub fn format(ms: i64) -> String {
     match Timestamp::from_millisecond(ms) {
         Ok(instant) => format!("{instant:.3}"),
         Err(_) => String::new(),

@@ -61,7 +61,7 @@ impl Backend {
         let builder = Builder::new(store.clone(), key.derive(Purpose::TaskTokens), engine);
         let settings = settings::of(config, url);
         let secrets = Secrets::new(&key.derive(Purpose::Application));
-        let mut ports = Ports::embedded(builder.store(), receipts(&config.data)?, &secrets, &settings);
+        let mut ports = Ports::embedded(builder.store(), object_folder(&config.data, "receipts")?, &secrets, &settings);
         if config.payment.provider == "stripe" {
             ports.provider = provider::stripe(&config.stripe)?;
             ports.simulator = None;
@@ -78,6 +78,8 @@ impl Backend {
         let app = App::open(ports, secrets, settings).await?;
         let builder = adapter::functions(builder.through(app.store()), app.functions());
         let builder = adapter::consumers(builder, app.consumers());
+        let builder =
+            builder.resources(resources(&config.engine.resources)?).objects(object_folder(&config.data, "objects")?);
         let engine = Arc::new(builder.build());
         Ok(Backend { app, engine, store })
     }
@@ -130,7 +132,7 @@ pub(crate) fn auditor(config: &Config) -> Result<Auditor, Failure> {
     }
     let key = MasterKey::open(&config.keys.file, &config.data)?;
     let secrets = Secrets::new(&key.derive(Purpose::Application));
-    let (settings, files) = (settings::of(config, ""), receipts(&config.data)?);
+    let (settings, files) = (settings::of(config, ""), object_folder(&config.data, "receipts")?);
     let used = in_use(&path);
     let auditor = Auditor::new(Source::File(path), move |snapshot| {
         Ports::embedded(snapshot, files.clone(), &secrets, &settings).provider
@@ -229,8 +231,22 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
         .map_err(|e| Failure::new(Kind::Unavailable, format!("cannot make the folder `{}`: {e}", folder.display())))
 }
 
-fn receipts(data: &Path) -> Result<Arc<LocalFileSystem>, Failure> {
-    let folder = data.join("receipts");
+/// What flows may use, as the file declares it; secrets come from the variables that it names.
+fn resources(file: &Path) -> Result<runtime::Resources, Failure> {
+    if file.as_os_str().is_empty() {
+        return Ok(runtime::Resources::default());
+    }
+    let wrong = |problem: String| {
+        Failure::new(Kind::Usage, format!("`engine.resources`: `{}`: {}", file.display(), problem.trim_end()))
+    };
+    let text = std::fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+    let declared: runtime::Resources = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    declared.resolve(&|name| std::env::var(name).ok()).map_err(wrong)
+}
+
+/// A folder of the data folder as an object store.
+fn object_folder(data: &Path, name: &str) -> Result<Arc<LocalFileSystem>, Failure> {
+    let folder = data.join(name);
     make_folder(&folder)?;
     let files = LocalFileSystem::new_with_prefix(&folder).map_err(anyhow::Error::from)?;
     Ok(Arc::new(files.with_fsync(true)))

@@ -13,8 +13,8 @@ use serde_json::Value as Json;
 use store::{Batch, BoxError, CommitError, Key, Query, Row, Value, clock};
 use tokio::time::Instant;
 
-use crate::core::Core;
-use crate::machines::{MAX_CONFLICTS, MachineError, busy, read_tags, retag, write_tags};
+use crate::core::{Core, MAX_CONFLICTS};
+use crate::machines::{MachineError, busy, read_tags, retag, write_tags};
 use crate::tables::ACTIVITIES;
 
 /// What the names of the queues of activities begin with.

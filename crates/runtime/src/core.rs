@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::execution::{Live, Mailbox};
 use crate::flow::Flows;
 use crate::queue::{Queues, Traffic};
+use crate::services::Services;
 use crate::task::{QueueHandler, TaskHandler};
 use crate::token::Tokens;
 
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) flows: Flows,
     pub(crate) tokens: Tokens,
+    pub(crate) services: Services,
     pub(crate) functions: HashMap<String, Arc<dyn TaskHandler>>,
     pub(crate) consumers: HashMap<String, Arc<dyn QueueHandler>>,
     pub(crate) queues: Mutex<Queues>,
@@ -55,6 +57,10 @@ pub(crate) struct Core {
     pub(crate) started: AtomicU64,
     pub(crate) finished: AtomicU64,
 }
+
+/// How often a change is decided anew because another writer was faster: a task's, a message's, or that of an
+/// operation of the API.
+pub(crate) const MAX_CONFLICTS: u32 = 20;
 
 impl Core {
     /// Hears of what a commit did to messages, and sets to work what may be done now.

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use store::message::{MESSAGES, START_FLOW, StartFlow, TASK_RESULT, TaskResult};
 use store::{Batch, CommitError, Query, Row, Value, clock};
 
-use crate::core::Core;
+use crate::core::{Core, MAX_CONFLICTS};
 use crate::execution::Incoming;
 use crate::queue::{Item, Work};
+use crate::services::{OnEnd, START_EXECUTION, STOP_EXECUTION, StartExecution, StopExecution};
 use crate::task::{Failure, QueueHandler, Received, caught};
 
 /// The queue of timers; the body is a [`Timer`].
@@ -21,8 +22,6 @@ pub(crate) const TIMERS: &str = "timers";
 pub const MAX_RECEIVES: u32 = 3;
 /// What a queue's name is followed by in the name of its dead-letter queue.
 pub const DEAD: &str = ".dead";
-/// How often a consumer is called anew because its changes conflicted with another writer's, for one receive.
-const MAX_CONFLICTS: u32 = 20;
 /// The pause before the second receive; doubled before the third.
 const FIRST_PAUSE_MS: i64 = 1_000;
 /// How long to wait before the store is tried again.
@@ -42,6 +41,14 @@ const LOAD_PAGE: usize = 500;
 pub(crate) struct Timer {
     pub(crate) execution: i64,
     pub(crate) timer: asl::TimerId,
+}
+
+/// The queues of the runtime itself, which nobody else may send to.
+const OWN_QUEUES: [&str; 6] = [START_FLOW, TASK_RESULT, TIMERS, START_EXECUTION, STOP_EXECUTION, crate::express::QUEUE];
+
+/// Whether a queue is one of the runtime's own, or a dead-letter queue.
+pub(crate) fn is_own_queue(name: &str) -> bool {
+    OWN_QUEUES.contains(&name) || name.starts_with(crate::activities::QUEUE) || name.ends_with(DEAD)
 }
 
 /// Why a message failed, for people.
@@ -82,7 +89,8 @@ impl Core {
                     let cause = format!("there is no flow `{}`; register it and redrive", start.flow);
                     Failure::new("UnknownFlow", cause)
                 })?;
-                Ok(Some((item.id, Incoming::Start { flow, name: start.name, input: start.input })))
+                let on_end = start.tell.map(|queue| OnEnd::Tell { queue });
+                Ok(Some((item.id, Incoming::Start { flow, name: start.name, input: start.input, on_end })))
             }
             TASK_RESULT => {
                 let result: TaskResult = parse(item)?;
@@ -94,6 +102,14 @@ impl Core {
                     None => Event::TaskFailed { task, error: result.error, cause: result.cause },
                 };
                 Ok(Some((execution, Incoming::Event(event))))
+            }
+            START_EXECUTION => {
+                let StartExecution { execution } = parse(item)?;
+                Ok(Some((execution, Incoming::Begun)))
+            }
+            STOP_EXECUTION => {
+                let StopExecution { execution, error, cause } = parse(item)?;
+                Ok(Some((execution, Incoming::Event(Event::Stopped { error, cause }))))
             }
             TIMERS => {
                 let Timer { execution, timer } = parse(item)?;

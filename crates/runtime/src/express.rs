@@ -18,12 +18,13 @@ use serde_json::Value as Json;
 use store::message::Message;
 use store::{Batch, BoxError, CommitError, clock, id};
 
-use crate::core::Core;
-use crate::execution::{MAX_CONFLICTS, failed, run_call, status};
+use crate::core::{Core, MAX_CONFLICTS};
+use crate::execution::{failed, run_call, status};
 use crate::flow::Flow;
 use crate::machines::uuid;
+use crate::services::Answer;
 use crate::starts::{Started, Target};
-use crate::task::{Failure, QueueHandler, Received, TaskAnswer};
+use crate::task::{Failure, QueueHandler, Received};
 
 /// How long an Express execution may take.
 pub const EXPRESS_LIMIT: Duration = Duration::from_secs(300);
@@ -112,13 +113,20 @@ impl Core {
         name: Option<&str>,
         input: Json,
     ) -> Result<Started, BoxError> {
+        let started_at = clock::now_ms();
+        let (message, arn) = self.express_message(target, name, input);
+        let mut batch = Batch::new();
+        batch.send(message);
+        self.store.commit(batch).await?.durable().await?;
+        Ok(Started { arn, started_at })
+    }
+
+    /// The message that starts an Express execution, and its ARN.
+    pub(crate) fn express_message(&self, target: &Target, name: Option<&str>, input: Json) -> (Message, String) {
         let name = name.map_or_else(uuid, str::to_owned);
         let start = Start { flow_id: target.flow_id, name, run: uuid(), input };
-        let started_at = clock::now_ms();
-        let mut batch = Batch::new();
-        batch.send(Message::new(QUEUE, &start));
-        self.store.commit(batch).await?.durable().await?;
-        Ok(Started { arn: self.express_arn(&target.machine.name, &start.name, &start.run), started_at })
+        let arn = self.express_arn(&target.machine.name, &start.name, &start.run);
+        (Message::new(QUEUE, &start), arn)
     }
 
     async fn express(self: &Arc<Core>, flow: &Flow, name: &str, run: &str, input: Json) -> Outcome {
@@ -177,9 +185,9 @@ impl Core {
                     let (abort, registration) = AbortHandle::new_pair();
                     run.aborts.insert(start.task, abort);
                     let core = self.clone();
-                    let name = id::encode(id);
+                    let info = run.machine.info().clone();
                     let future: Pin<Box<dyn Future<Output = Finished> + Send>> = Box::pin(async move {
-                        let result = core.call_and_commit(id, &name, &start).await;
+                        let result = core.call_and_commit(id, &info, &start).await;
                         (start, result)
                     });
                     run.running.push(Abortable::new(future, registration));
@@ -197,10 +205,16 @@ impl Core {
     }
 
     /// Calls a function and commits what it changes; calls it anew when that conflicts with another writer.
-    pub(crate) async fn call_and_commit(&self, id: i64, name: &str, start: &TaskStart) -> Result<Json, Failure> {
+    pub(crate) async fn call_and_commit(
+        self: &Arc<Core>,
+        id: i64,
+        info: &ExecutionInfo,
+        start: &TaskStart,
+    ) -> Result<Json, Failure> {
+        let key = id::encode(id);
         for _ in 0..MAX_CONFLICTS {
-            let call = self.call_of(id, name, start)?;
-            let TaskAnswer { output, changes } = run_call(&*self.store, call).await?;
+            let call = self.call_of(id, &key, info, start)?;
+            let Answer { output, changes, .. } = run_call(self, call).await?;
             if changes.is_empty() {
                 return Ok(output);
             }

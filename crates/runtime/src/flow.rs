@@ -9,7 +9,6 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use store::{Batch, BoxError, CommitError, Key, Query, ReadError, Row, Store, Value, clock, id};
 
-use crate::resource;
 use crate::tables::FLOWS;
 
 /// One version of a flow.
@@ -28,23 +27,13 @@ pub struct Flow {
 /// Versions of flows kept in memory; others are read and parsed again.
 const MAX_IN_MEMORY: usize = 4_096;
 
-/// Parses a definition, and refuses what the runtime cannot run.
+/// Parses a definition. The runtime serves every resource that the language knows.
 ///
 /// # Errors
 /// Everything that prevents it from running.
 pub(crate) fn check(text: &str) -> Result<Definition, Vec<Diagnostic>> {
-    let definition = Definition::parse(text)
-        .map_err(|diagnostics| diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>())?;
-    let unsupported: Vec<Diagnostic> = definition
-        .all_states()
-        .filter_map(|state| Some((state.pointer(), state.resource()?)))
-        .filter(|(_, resource)| !resource::supported(&resource.kind, resource.pattern))
-        .map(|(pointer, resource)| {
-            let message = format!("`{}` is not available here; {}", resource.raw, resource::SUPPORTED);
-            Diagnostic::error(format!("{pointer}/Resource"), "UNSUPPORTED_RESOURCE", message)
-        })
-        .collect();
-    if unsupported.is_empty() { Ok(definition) } else { Err(unsupported) }
+    Definition::parse(text)
+        .map_err(|diagnostics| diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>())
 }
 
 /// The SHA-256 of a text in hexadecimal digits.

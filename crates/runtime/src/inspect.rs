@@ -162,7 +162,7 @@ impl Core {
                         commands.clear();
                         continue;
                     }
-                    Record::Timer { .. } => continue,
+                    Record::Timer { .. } | Record::Child { .. } => continue,
                 };
                 if let asl::Event::Started { input: given } = &event {
                     input = given.clone();

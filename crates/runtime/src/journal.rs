@@ -14,11 +14,12 @@
 //! | `u` | run, concurrency, tolerated percentage and count, each or null | `MapRunUpdated` |
 //! | `x` | error, cause | `Stopped` |
 //! | `r` | | none: the execution was redriven |
+//! | `c` | task, execution | none: the child whose end the task waits for |
 //! | `m` | timer, message | none: the message that will fire the timer |
 
 use std::fmt::Write as _;
 
-use asl::{Event, MapRunUpdate, TimerId};
+use asl::{Event, MapRunUpdate, TaskId, TimerId};
 use serde_json::{Value, json};
 
 /// One line of the journal.
@@ -28,6 +29,8 @@ pub(crate) enum Record {
     Event { at_ms: i64, event: Event },
     /// A failed execution was told to go on at this instant; the token makes that once what is asked for twice.
     Redriven { at_ms: i64, token: Option<String> },
+    /// The task waits for the end of this execution.
+    Child { task: TaskId, execution: i64 },
     /// A timer was set; the message of this id will fire it.
     Timer { timer: TimerId, message: i64 },
 }
@@ -37,6 +40,7 @@ pub(crate) fn write(record: &Record, out: &mut String) {
     // Writing to a `String` cannot fail, and a `Value` always has a text.
     let _ = match record {
         Record::Timer { timer, message } => writeln!(out, "[0,\"m\",{timer},{message}]"),
+        Record::Child { task, execution } => writeln!(out, "[0,\"c\",{task},{execution}]"),
         Record::Redriven { at_ms, token: None } => writeln!(out, "[{at_ms},\"r\"]"),
         Record::Redriven { at_ms, token } => writeln!(out, "[{at_ms},\"r\",{}]", text(token.as_deref())),
         Record::Event { at_ms, event } => {
@@ -109,6 +113,7 @@ fn read_line(line: &str) -> Option<Record> {
         }
         "x" => Event::Stopped { error: string(next()), cause: string(next()) },
         "r" => return Some(Record::Redriven { at_ms, token: string(next()) }),
+        "c" => return Some(Record::Child { task: number(next())?, execution: next()?.as_i64()? }),
         "m" => return Some(Record::Timer { timer: number(next())?, message: next()?.as_i64()? }),
         _ => return None,
     };
@@ -141,6 +146,7 @@ mod tests {
             events.into_iter().enumerate().map(|(at, event)| Record::Event { at_ms: at as i64, event }).collect();
         records.push(Record::Redriven { at_ms: 7, token: None });
         records.push(Record::Redriven { at_ms: 8, token: Some("a \"token\"".into()) });
+        records.push(Record::Child { task: 3, execution: i64::MAX });
         records.push(Record::Timer { timer: 4, message: i64::MAX });
         let mut text = String::new();
         for record in &records {

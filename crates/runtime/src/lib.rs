@@ -22,7 +22,7 @@ mod machines;
 mod map_runs;
 mod queue;
 mod relay;
-mod resource;
+mod services;
 mod starts;
 mod tables;
 mod task;
@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
+use object_store::ObjectStore;
 use parking_lot::Mutex;
 use store::message::{START_FLOW, TASK_RESULT, TaskResult};
 use store::{Batch, BoxError, Query, Store};
@@ -53,6 +54,10 @@ pub use machines::{
 };
 pub use map_runs::{ChildExecution, MAX_CHILDREN, MapRunView};
 pub use queue::QueueFigures;
+pub use services::{
+    Authorization, Bus, Connection, FunctionEndpoint, Functions, KeyAttribute, Resources, Rule, Secret, Subscription,
+    TableSchema, Topic,
+};
 pub use starts::{Filter, Place, StartError, Started, Summary, Target};
 pub use tables::{EXECUTIONS, FLOWS, JOURNAL, tables};
 pub use task::{Failure, QueueHandler, Received, TaskAnswer, TaskCall, TaskHandler};
@@ -65,6 +70,7 @@ use dispatch::TIMERS;
 use execution::Incoming;
 use queue::Queues;
 use relay::Relay;
+use services::{START_EXECUTION, STOP_EXECUTION, Services};
 
 /// Messages of the runtime's own queues that are handled at the same time.
 const INNER_CONCURRENCY: usize = 1_024;
@@ -79,6 +85,8 @@ pub struct Builder {
     config: Config,
     functions: HashMap<String, Arc<dyn TaskHandler>>,
     consumers: HashMap<String, Arc<dyn QueueHandler>>,
+    resources: Resources,
+    objects: Option<Arc<dyn ObjectStore>>,
 }
 
 impl Builder {
@@ -86,7 +94,16 @@ impl Builder {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, key: [u8; 32], config: Config) -> Builder {
         let relay = Arc::new(Relay::new(store));
-        Builder { relay, through: None, key, config, functions: HashMap::new(), consumers: HashMap::new() }
+        Builder {
+            relay,
+            through: None,
+            key,
+            config,
+            functions: HashMap::new(),
+            consumers: HashMap::new(),
+            resources: Resources::default(),
+            objects: None,
+        }
     }
 
     /// The store to use from now on: the runtime hears of the messages in what it commits.
@@ -116,6 +133,20 @@ impl Builder {
         self
     }
 
+    /// What flows may use beside functions and queues; [`Resources::resolve`]d.
+    #[must_use]
+    pub fn resources(mut self, resources: Resources) -> Builder {
+        self.resources = resources;
+        self
+    }
+
+    /// Where the objects of flows are: a folder (or prefix) for each bucket.
+    #[must_use]
+    pub fn objects(mut self, objects: Arc<dyn ObjectStore>) -> Builder {
+        self.objects = Some(objects);
+        self
+    }
+
     /// The runtime. It does nothing until [`Runtime::start`].
     #[must_use]
     pub fn build(self) -> Runtime {
@@ -124,6 +155,8 @@ impl Builder {
         queues.declare(START_FLOW, self.config.concurrency);
         queues.declare(TASK_RESULT, INNER_CONCURRENCY);
         queues.declare(TIMERS, INNER_CONCURRENCY);
+        queues.declare(START_EXECUTION, INNER_CONCURRENCY);
+        queues.declare(STOP_EXECUTION, INNER_CONCURRENCY);
         let express = express::Starter::default();
         let mut consumers = self.consumers;
         consumers.insert(express::QUEUE.into(), Arc::new(express.clone()));
@@ -137,6 +170,7 @@ impl Builder {
             store,
             tokens: Tokens::new(&self.key),
             config: self.config,
+            services: Services::new(self.resources, self.objects),
             functions: self.functions,
             consumers,
             queues: Mutex::new(queues),
@@ -174,8 +208,9 @@ impl Runtime {
     /// Takes up what was under way when the process ended, and begins to work.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// The store cannot be read, or a table was declared with another key before.
     pub async fn start(&self) -> Result<(), BoxError> {
+        self.core.declare_tables().await?;
         self.core.queues.lock().go();
         let query = Query::index(&EXECUTIONS, "by_owner", 1).limit(RECOVERY_PAGE);
         let mut after = None;

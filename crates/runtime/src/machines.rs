@@ -11,12 +11,10 @@ use asl::{Definition, Diagnostic};
 use serde_json::Value as Json;
 use store::{Batch, BoxError, CommitError, Key, Query, ReadError, Row, Value, clock, id};
 
-use crate::core::Core;
+use crate::core::{Core, MAX_CONFLICTS};
 use crate::flow::{self, Flow};
 use crate::tables::{ALIASES, EXECUTION_NAMES, FLOWS, STATE_MACHINES, VERSIONS};
 
-/// How often a change is decided anew because another writer was faster.
-pub(crate) const MAX_CONFLICTS: u32 = 20;
 /// The most tags of one resource.
 pub const MAX_TAGS: usize = 50;
 /// The most versions of one state machine.

@@ -5,15 +5,15 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use asl::Event;
 use store::{Batch, BoxError, CommitError, Key, Query, Row, Value, clock, id};
 
-use crate::core::Core;
+use crate::core::{Core, MAX_CONFLICTS};
 use crate::execution::{Heard, Incoming, NODE, status};
 use crate::journal::{self, Record};
-use crate::machines::{MAX_CONFLICTS, MachineError, StateMachine, busy, uuid};
+use crate::machines::{MachineError, StateMachine, busy, uuid};
+use crate::services::OnEnd;
 use crate::tables::{EXECUTION_NAMES, EXECUTIONS, JOURNAL};
 
 /// Rows that one page of a listing reads at most; a page may hold fewer items than were asked for.
@@ -41,6 +41,21 @@ pub struct Started {
     pub arn: String,
     /// Milliseconds since the epoch.
     pub started_at: i64,
+}
+
+/// An execution that starts with the commit of its batch.
+pub(crate) struct Start {
+    pub(crate) id: i64,
+    pub(crate) arn: String,
+    pub(crate) started_at: i64,
+    pub(crate) batch: Batch,
+}
+
+/// Who has a name: an execution, and whether it runs with the same input.
+pub(crate) struct Taken {
+    pub(crate) arn: String,
+    pub(crate) started_at: i64,
+    pub(crate) same: bool,
 }
 
 /// Why an execution was not started.
@@ -136,17 +151,53 @@ impl Core {
         input: serde_json::Value,
     ) -> Result<Started, StartError> {
         let name = name.map_or_else(uuid, str::to_owned);
-        let arn = self.execution_arn(&target.machine.name, &name);
-        if target.machine.built_in
-            && self.find_unnamed(&target.machine, &name).await.map_err(StartError::Store)?.is_some()
-        {
-            return Err(StartError::AlreadyExists { arn });
+        let begun = self.begin_start(target, &name, &input, None).await.map_err(StartError::Store)?;
+        let Start { id, arn, started_at, batch } = match begun {
+            Ok(start) => start,
+            Err(taken) => return self.same_start(taken).await,
+        };
+        match self.store.commit(batch).await {
+            Ok(receipt) => {
+                self.deliver(id, Incoming::Begun, None);
+                receipt.durable().await.map_err(store_error)?;
+                Ok(Started { arn, started_at })
+            }
+            Err(CommitError::Conflict { .. }) => {
+                match self.begin_start(target, &name, &input, None).await.map_err(StartError::Store)? {
+                    Ok(_) => Err(StartError::Store(busy())),
+                    Err(taken) => self.same_start(taken).await,
+                }
+            }
+            Err(e) => Err(store_error(e)),
+        }
+    }
+
+    /// What to commit for a Standard execution, unless the name is taken; then by whom.
+    pub(crate) async fn begin_start(
+        &self,
+        target: &Target,
+        name: &str,
+        input: &serde_json::Value,
+        on_end: Option<OnEnd>,
+    ) -> Result<Result<Start, Taken>, BoxError> {
+        let arn = self.execution_arn(&target.machine.name, name);
+        let sha256 = crate::flow::sha256(&input.to_string());
+        let key = name_key(&target.machine, name);
+        if let Some(row) = self.store.get(&EXECUTION_NAMES, &key).await? {
+            let execution = self.store.get(&EXECUTIONS, &Key::Int(place_of(&row).id)).await?;
+            let running = execution.filter(|row| row.text("status") == Some(status(None)));
+            let same = row.text("sha256") == Some(&sha256) && running.is_some();
+            let started_at = running.and_then(|row| row.int("started_at")).unwrap_or_default();
+            return Ok(Err(Taken { arn, started_at, same }));
+        }
+        if target.machine.built_in && self.find_unnamed(&target.machine, name).await?.is_some() {
+            return Ok(Err(Taken { arn, started_at: 0, same: false }));
         }
         let (id, started_at) = (id::next(), clock::now_ms());
-        self.started.fetch_add(1, Ordering::Relaxed);
-        let sha256 = crate::flow::sha256(&input.to_string());
         let mut records = String::new();
-        journal::write(&Record::Event { at_ms: started_at, event: Event::Started { input } }, &mut records);
+        let event = Event::Started { input: input.clone() };
+        journal::write(&Record::Event { at_ms: started_at, event }, &mut records);
+        let on_end = on_end.and_then(|on_end| serde_json::to_string(&on_end).ok());
         let named: Vec<Value> = vec![
             target.machine.id.into(),
             id.into(),
@@ -156,7 +207,7 @@ impl Core {
         ];
         let execution: Vec<Value> = vec![
             target.flow_id.into(),
-            name.as_str().into(),
+            name.into(),
             status(None).into(),
             started_at.into(),
             Value::Null,
@@ -164,33 +215,23 @@ impl Core {
             NODE.into(),
             Value::Null,
             Value::Null,
+            on_end.into(),
         ];
         let mut batch = Batch::new();
-        batch.insert(Row::new(&EXECUTION_NAMES, name_key(&target.machine, &name), named));
+        batch.insert(Row::new(&EXECUTION_NAMES, key, named));
         batch.insert(Row::new(&EXECUTIONS, id, execution));
         batch.insert(Row::new(&JOURNAL, (id, 0), vec![Value::from(records)]));
-        match self.store.commit(batch).await {
-            Ok(receipt) => {
-                self.deliver(id, Incoming::Resume, None);
-                receipt.durable().await.map_err(store_error)?;
-                Ok(Started { arn, started_at })
-            }
-            Err(CommitError::Conflict { .. }) => self.same_start(target, &name, &sha256, arn).await,
-            Err(e) => Err(store_error(e)),
-        }
+        Ok(Ok(Start { id, arn, started_at, batch }))
     }
 
     /// To start again what runs with the same input is no error.
-    async fn same_start(&self, target: &Target, name: &str, sha256: &str, arn: String) -> Result<Started, StartError> {
-        let row = self.store.get(&EXECUTION_NAMES, &name_key(&target.machine, name)).await.map_err(store_error)?;
-        let Some(row) = row.filter(|row| row.text("sha256") == Some(sha256)) else {
+    async fn same_start(&self, taken: Taken) -> Result<Started, StartError> {
+        let Taken { arn, started_at, same } = taken;
+        if !same {
             return Err(StartError::AlreadyExists { arn });
-        };
-        let execution = self.store.get(&EXECUTIONS, &Key::Int(place_of(&row).id)).await.map_err(store_error)?;
-        let running = execution.filter(|row| row.text("status") == Some(status(None)));
-        let Some(running) = running else { return Err(StartError::AlreadyExists { arn }) };
+        }
         self.store.flush().await.map_err(store_error)?;
-        Ok(Started { arn, started_at: running.int("started_at").unwrap_or_default() })
+        Ok(Started { arn, started_at })
     }
 
     /// The execution of that name.

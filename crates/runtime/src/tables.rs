@@ -19,7 +19,8 @@ pub static FLOWS: Table = Table {
 };
 
 /// One row an execution. `owner` is the node that works on it at this instant and null while it waits, so that a
-/// restart finds what was under way; `segments` counts its rows in [`JOURNAL`]; `redrives` is null until the first.
+/// restart finds what was under way; `segments` counts its rows in [`JOURNAL`]; `redrives` is null until the first;
+/// `on_end` is JSON: who hears of its end.
 pub static EXECUTIONS: Table = Table {
     name: "executions",
     key: KeyShape::Int("id"),
@@ -33,6 +34,7 @@ pub static EXECUTIONS: Table = Table {
         Column::int("owner").null(),
         Column::int("redrives").null(),
         Column::int("redriven_at").null(),
+        Column::text("on_end").null(),
     ],
     indexes: &[Index { name: "by_owner", columns: &["owner"] }],
 };
@@ -125,6 +127,8 @@ pub fn tables() -> Vec<&'static Table> {
         &ALIASES,
         &EXECUTION_NAMES,
         &ACTIVITIES,
+        &crate::services::USER_TABLES,
+        &crate::services::TABLE_ITEMS,
         &store::message::MESSAGES,
     ]
 }

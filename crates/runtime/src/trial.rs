@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asl::resource::{Kind, Pattern, Resource};
-use asl::{TaskStart, Work};
+use asl::{ExecutionInfo, TaskStart, Work};
 use serde_json::Value as Json;
 use store::id;
 
@@ -14,9 +14,12 @@ use crate::task::Failure;
 /// How long the task may take; TestState of AWS takes as long.
 pub const TRIAL_LIMIT: Duration = Duration::from_secs(300);
 
+/// What the ARNs of the surroundings of a trial name.
+const NAME: &str = "TestState";
+
 impl Core {
     /// Calls a resource. What it changes is durable when this returns.
-    pub(crate) async fn try_task(&self, resource: &str, arguments: Json) -> Result<Json, Failure> {
+    pub(crate) async fn try_task(self: &Arc<Core>, resource: &str, arguments: Json) -> Result<Json, Failure> {
         let resource = Resource::parse(resource).map_err(|problem| Failure::new("States.Runtime", problem))?;
         if resource.pattern != Pattern::RequestResponse || matches!(resource.kind, Kind::Activity { .. }) {
             let cause = format!("nobody would answer `{resource}` in a test; give its result as a mock");
@@ -37,7 +40,14 @@ impl Core {
             work: Work::Call,
         };
         let name = id::encode(id);
-        let called = tokio::time::timeout(TRIAL_LIMIT, self.call_and_commit(id, &name, &start)).await;
+        let info = ExecutionInfo {
+            id: self.execution_arn(NAME, &name),
+            name,
+            state_machine_id: self.machine_arn(NAME),
+            state_machine_name: NAME.into(),
+            ..ExecutionInfo::default()
+        };
+        let called = tokio::time::timeout(TRIAL_LIMIT, self.call_and_commit(id, &info, &start)).await;
         let output = called.unwrap_or_else(|_| Err(Failure::new("States.Timeout", "")))?;
         match self.store.flush().await {
             Ok(()) => Ok(output),

@@ -4,7 +4,8 @@ use serde_json::Value as Json;
 use store::{Batch, CommitError, Key, Query, Row, Value, clock, id};
 
 use crate::core::Core;
-use crate::machines::{MAX_CONFLICTS, MAX_VERSIONS, MachineError, StateMachine, Version, busy, version_of};
+use crate::core::MAX_CONFLICTS;
+use crate::machines::{MAX_VERSIONS, MachineError, StateMachine, Version, busy, version_of};
 use crate::tables::{ALIASES, VERSIONS};
 
 /// The most aliases of one state machine.

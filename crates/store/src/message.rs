@@ -38,6 +38,9 @@ pub struct StartFlow {
     pub name: String,
     /// Its input.
     pub input: serde_json::Value,
+    /// The queue that hears of it, in the commit of its end, if it ends otherwise than with success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tell: Option<String>,
 }
 
 /// Answers a task token. Exactly one of `output` and `error` is there.
@@ -123,7 +126,19 @@ impl Batch {
 
     /// Starts a flow with this batch; answers the id of the execution-to-be.
     pub fn start_flow(&mut self, flow: &str, name: &str, input: serde_json::Value) -> i64 {
-        let message = Message::new(START_FLOW, &StartFlow { flow: flow.into(), name: name.into(), input });
+        let start = StartFlow { flow: flow.into(), name: name.into(), input, tell: None };
+        let message = Message::new(START_FLOW, &start);
+        let id = message.id;
+        self.send(message);
+        id
+    }
+
+    /// Starts a flow with this batch; answers the id of the execution-to-be. If it ends otherwise than with success, this
+    /// queue gets a message in the commit of its end: `executionId`, `executionArn`, `flow`, `name`, `status`, `error`,
+    /// `cause` and `stoppedAt` (milliseconds since the epoch).
+    pub fn start_flow_telling(&mut self, flow: &str, name: &str, input: serde_json::Value, queue: &str) -> i64 {
+        let start = StartFlow { flow: flow.into(), name: name.into(), input, tell: Some(queue.into()) };
+        let message = Message::new(START_FLOW, &start);
         let id = message.id;
         self.send(message);
         id

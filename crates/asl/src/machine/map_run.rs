@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::error::{Failure, ITEM_READER_FAILED, RESULT_WRITER_FAILED};
 use crate::event::{Applied, Command, TaskId, TaskStart, Work};
 use crate::history::Details;
-use crate::items::{Exported, Transformation, flattened};
+use crate::items::{Config, Exported, Transformation, flattened};
 use crate::limits;
 use crate::map_runs::{MapRunChange, RunStatus};
 
@@ -35,7 +35,9 @@ impl<'a> Run<'a> {
         self.note(thread, "MapStateStarted", || Details::MapStarted { length: 0 });
         let Kind::Map(map) = &state.kind else { return Ok(Step::Blocked) };
         let run = self.start_map_run(thread, state, map);
-        let work = Work::ReadItems(Box::new(reader.config.clone()));
+        // A bad count is found once there are items, as on AWS; a good one spares the host the others.
+        let most = self.most_items(thread, state, map).ok().flatten();
+        let work = Work::ReadItems(Box::new(Config { most_items: most, ..reader.config.clone() }));
         let start = self.ask(slot, thread, state, Arc::clone(&reader.resource), arguments, work);
         thread.phase = Phase::Asked(Box::new(Asked { start, output: None, map_run: Some(run) }));
         Ok(Step::Blocked)
@@ -213,6 +215,16 @@ impl<'a> Run<'a> {
         Some(Applied::Changed)
     }
 
+    /// `MaxItems`, unless it is 0.
+    fn most_items(&mut self, thread: &Thread, state: &'a State, map: &'a MapState) -> Result<Option<usize>, Failure> {
+        let most = self.with_environment(thread, state, None, |env| {
+            let input = select(&state.input_path, env)?;
+            let reader = map.reader.as_ref().and_then(|reader| reader.most_items.as_ref());
+            count(reader, "MaxItemsPath", &env.with_input(&input))
+        })?;
+        Ok(most.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0))
+    }
+
     fn begin_read_items(
         &mut self,
         slot: Slot,
@@ -222,12 +234,7 @@ impl<'a> Run<'a> {
         mut items: Vec<Value>,
         run: Option<MapRunRef>,
     ) -> Result<Step, Failure> {
-        let most = self.with_environment(thread, state, None, |env| {
-            let input = select(&state.input_path, env)?;
-            let reader = map.reader.as_ref().and_then(|reader| reader.most_items.as_ref());
-            count(reader, "MaxItemsPath", &env.with_input(&input))
-        })?;
-        if let Some(most) = most.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0) {
+        if let Some(most) = self.most_items(thread, state, map)? {
             items.truncate(most);
         }
         self.begin_items(slot, thread, state, map, items, run)

@@ -10,7 +10,7 @@ use crate::definition::{Batcher, Reader, Writer};
 use crate::diagnostic::child;
 use crate::items::{Config, Format, Transformation};
 use crate::limits;
-use crate::resource::{Kind, Pattern, Resource};
+use crate::resource::{Integration, Kind, Pattern, Resource};
 
 impl Parser {
     pub(super) fn reader(&mut self, map: &Map<String, Value>, pointer: &str) -> Option<Reader> {
@@ -59,7 +59,7 @@ impl Parser {
         let delimiter = fields.delimiter();
         let pointer = fields.string("ItemsPointer").map(str::to_owned);
         let most_items = fields.seconds("MaxItems", 0, u64::MAX);
-        let config = Config { format, headers, delimiter, pointer };
+        let config = Config { format, headers, delimiter, pointer, most_items: None };
         Some(Reader { resource: Arc::new(resource?), arguments, config, most_items })
     }
 
@@ -129,12 +129,11 @@ impl Fields<'_, '_> {
         let raw = self.string("Resource")?;
         let action =
             raw.strip_prefix("arn:").and_then(|rest| rest.split_once(":states:::s3:")).map(|(_, action)| action);
-        match action.filter(|action| actions.contains(action)) {
-            Some(action) => Some(Resource {
-                raw: raw.into(),
-                kind: Kind::AwsSdk { service: "s3".into(), action: action.into() },
-                pattern: Pattern::RequestResponse,
-            }),
+        let action = action.filter(|action| actions.contains(action));
+        match action.and_then(|action| Integration::find("aws-sdk:s3", action)) {
+            Some(integration) => {
+                Some(Resource { raw: raw.into(), kind: Kind::Service(integration), pattern: Pattern::RequestResponse })
+            }
             None => {
                 let at = self.at("Resource");
                 let known: Vec<String> = actions.iter().map(|action| format!("arn:aws:states:::s3:{action}")).collect();

@@ -130,6 +130,8 @@ pub(crate) struct Engine {
     /// The access keys with which calls of that API have to be signed, as `ID:SECRET`, separated by commas; empty: calls
     /// need no signature. Never shown.
     pub(crate) access_keys: String,
+    /// A file that declares tables, topics, buses, connections and functions elsewhere for flows; empty: none.
+    pub(crate) resources: PathBuf,
 }
 
 /// The mail server. Without one, mails go to the mailbox that the server shows.
@@ -220,7 +222,13 @@ impl Default for Config {
                 api_version: STRIPE_VERSION.into(),
                 timeout: Duration::seconds(10),
             },
-            engine: Engine { concurrency: 512, backlog: 100_000, states_api: true, access_keys: String::new() },
+            engine: Engine {
+                concurrency: 512,
+                backlog: 100_000,
+                states_api: true,
+                access_keys: String::new(),
+                resources: PathBuf::new(),
+            },
             smtp: Smtp { url: String::new(), from: "Comanda <no-reply@comanda.example>".into() },
             simulator: Simulator {
                 webhook: Duration::milliseconds(400),

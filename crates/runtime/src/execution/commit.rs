@@ -12,6 +12,8 @@ use crate::tables::{EXECUTIONS, JOURNAL};
 
 /// A segment of the journal that is not durable yet is extended up to this size instead of beginning another.
 const MAX_SEGMENT_BYTES: usize = 16 << 10;
+/// What a commit writes beside changes and messages: the execution's row and a segment of its journal.
+pub(super) const OWN_OPS: usize = 2;
 /// How long to wait before the store is tried again.
 const STORE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -27,9 +29,13 @@ impl Core {
             let live = &work.live;
             let mut batch = changes.clone();
             // The message that started the execution is the first: it goes with the first record.
-            let room = MAX_BATCH_OPS.saturating_sub(changes.len() + 2);
+            let room = MAX_BATCH_OPS.saturating_sub(changes.len() + work.draft.ends.len() + OWN_OPS);
             let done = work.draft.done.len().min(room);
             let timers = work.draft.timers.len().min(room - done);
+            let stops = work.draft.stops.len().min(room - done - timers);
+            for message in work.draft.ends.iter().chain(work.draft.stops.iter().take(stops)) {
+                batch.send(message.clone());
+            }
             for message in work.draft.done.iter().take(done) {
                 batch.delete(&MESSAGES, *message);
             }
@@ -49,7 +55,8 @@ impl Core {
             if let Some(text) = &text {
                 batch.put(Row::new(&JOURNAL, (live.id, segment), vec![Value::from(text.as_str())]));
             }
-            let rest = done < work.draft.done.len() || timers < work.draft.timers.len();
+            let rest =
+                done < work.draft.done.len() || timers < work.draft.timers.len() || stops < work.draft.stops.len();
             let row = execution_row(live, segment + 1, rest || work.is_busy());
             if first {
                 // A start that is delivered twice must not begin anew.
@@ -71,6 +78,8 @@ impl Core {
                     work.draft.records.clear();
                     work.draft.done.drain(..done);
                     work.draft.timers.drain(..timers);
+                    work.draft.stops.drain(..stops);
+                    work.draft.ends.clear();
                     if work.draft.done.is_empty() {
                         work.mailbox.taken.lock().clear();
                     }
@@ -112,6 +121,7 @@ fn execution_row(live: &Live, segments: i64, busy: bool) -> Row {
         busy.then_some(NODE).into(),
         Some(live.machine.info().redrive_count).filter(|count| *count > 0).map(i64::from).into(),
         live.machine.info().redriven_ms.into(),
+        live.on_end.as_ref().and_then(|on_end| serde_json::to_string(on_end).ok()).into(),
     ];
     Row::new(&EXECUTIONS, live.id, values)
 }

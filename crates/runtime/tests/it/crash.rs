@@ -50,7 +50,7 @@ async fn life(store: &Arc<CrashStore>, outside: &Arc<Outside>, id: i64) -> bool 
     }
 }
 
-fn in_a_process<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+pub(crate) fn in_a_process<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let result = runtime.block_on(work);
     runtime.shutdown_background();

@@ -189,7 +189,8 @@ async fn executions_keep_the_version_they_started_with() {
 #[tokio::test]
 async fn a_flow_that_cannot_run_here_is_refused() {
     let runtime = start(Arc::new(MemoryStore::new()), Arc::new(Outside::default()), &[]).await;
-    let glue = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::sns:publish","End":true}}}"#;
+    let glue =
+        r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::glue:startJobRun","End":true}}}"#;
     let error = runtime.register_flow("glue", glue).await.unwrap_err().to_string();
     assert!(error.contains("/States/A/Resource") && error.contains("lambda:invoke"), "{error}");
     let error = runtime.register_flow("bad", r#"{"StartAt":"B","States":{}}"#).await.unwrap_err().to_string();

@@ -4,8 +4,10 @@
 
 mod api;
 mod crash;
+mod crash_services;
 mod flows;
 mod map_runs;
 mod queues;
+mod services;
 mod simulation;
 mod world;

@@ -132,7 +132,7 @@ fn rehearse(seed: u64, definition: Arc<Definition>, input: Json) -> Rehearsed {
     rehearsal.run(&mut |start, _| {
         let task = start.task;
         let wrapped = |output: Json| match start.resource.kind {
-            asl::resource::Kind::LambdaInvoke => {
+            asl::resource::Kind::Service(known) if known.service == asl::resource::Service::Lambda => {
                 json!({"ExecutedVersion": "$LATEST", "Payload": output, "StatusCode": 200})
             }
             _ => output,
@@ -305,7 +305,7 @@ fn in_a_process<T>(now_ms: &mut i64, work: impl Future<Output = T>) -> T {
 fn execute(round: &Round, crashes: &[(usize, bool, Survives)]) -> (Ran, usize) {
     let outside = Arc::new(Outside::default());
     let mut now_ms = START_MS;
-    let start = StartFlow { flow: "flow".into(), name: "run".into(), input: round.input.clone() };
+    let start = StartFlow { flow: "flow".into(), name: "run".into(), input: round.input.clone(), tell: None };
     let message = Message { id: Round::execution_id(), ..Message::new(START_FLOW, &start) };
     let mut first = Batch::new();
     first.send(message);

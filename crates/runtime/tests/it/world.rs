@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use object_store::memory::InMemory;
 use parking_lot::Mutex;
 use runtime::{
-    Builder, Config, Description, Failure, QueueHandler, Received, Runtime, TaskAnswer, TaskCall, TaskHandler,
+    Builder, Config, Description, Failure, QueueHandler, Received, Resources, Runtime, TaskAnswer, TaskCall,
+    TaskHandler,
 };
 use serde_json::{Value as Json, json};
 use store::{Batch, Column, Key, KeyShape, Row, Schema, Store, Table, Value, message::Message};
@@ -34,6 +36,8 @@ pub(crate) struct Outside {
     pub(crate) calls: Mutex<BTreeMap<String, u32>>,
     pub(crate) tokens: Mutex<BTreeMap<String, String>>,
     pub(crate) failures_left: AtomicU32,
+    /// Objects, which are files or somebody else's.
+    pub(crate) objects: Arc<InMemory>,
 }
 
 type Body = Box<dyn Fn(&TaskCall) -> Result<TaskAnswer, Failure> + Send + Sync>;
@@ -94,9 +98,46 @@ pub(crate) async fn counter(store: &dyn Store, name: &str) -> i64 {
     store.get(&COUNTERS, &name.into()).await.unwrap().and_then(|row| row.int("n")).unwrap_or(0)
 }
 
+/// What the world's flows may use. An endpoint of the functions and connections is a port of this machine where nobody
+/// answers, unless a test puts another.
+pub(crate) fn resources() -> Resources {
+    declared(9)
+}
+
+/// The same with everything elsewhere at this port.
+pub(crate) fn declared(port: u16) -> Resources {
+    let text = json!({
+        "tables": {"stock": {"partition": "sku:S"}, "lines": {"partition": "order:S", "sort": "line:N"}},
+        "topics": {"news": {"subscriptions": [{"queue": "work", "raw": true}, {"queue": "archive"}]}},
+        "buses": {"default": {"rules": {"all": {"pattern": {"source": ["shop"]}, "queue": "events"}}},
+            "shop": {"rules": {"paid": {"pattern": "{\"detail\":{\"total\":[{\"numeric\":[\">\",10]}]}}", "queue": "events"}}}},
+        "connections": {
+            "open": {"authorization": {"type": "none"}},
+            "key": {"authorization": {"type": "api-key", "header": "X-Key", "value": "env:KEY"}, "hosts": ["127.0.0.1"]},
+            "basic": {"authorization": {"type": "basic", "username": "ana", "password": "s3cret"}},
+            "oauth": {"authorization": {"type": "oauth", "token_url": format!("http://127.0.0.1:{port}/token"),
+                "client_id": "me", "client_secret": "hush", "scope": "read"}},
+        },
+        "functions": {"endpoints": {"away": {"endpoint": format!("http://127.0.0.1:{port}"), "timeout_seconds": 1}}},
+    });
+    let resources: Resources = serde_json::from_value(text).unwrap();
+    resources.resolve(&|name| (name == "KEY").then(|| "open sesame".to_owned())).unwrap()
+}
+
 /// A runtime with the world's functions, started.
 pub(crate) async fn start(store: Arc<dyn Store>, outside: Arc<Outside>, flows: &[(&str, &str)]) -> Runtime {
+    start_with(store, outside, flows, resources()).await
+}
+
+/// The same with other resources.
+pub(crate) async fn start_with(
+    store: Arc<dyn Store>,
+    outside: Arc<Outside>,
+    flows: &[(&str, &str)],
+    resources: Resources,
+) -> Runtime {
     let builder = Builder::new(store, [1; 32], Config::default());
+    let builder = builder.resources(resources).objects(outside.objects.clone());
     let relay = builder.store();
     let echo = |call: &TaskCall| Ok(TaskAnswer { output: call.input.clone(), changes: Batch::new() });
     let effect = |call: &TaskCall| {

@@ -179,10 +179,7 @@ fn check_mocks(
     addresses: &BTreeMap<&str, &str>,
 ) -> Result<(), Failure> {
     let Some(stage) = stage.filter(|_| addresses.is_empty()) else { return Ok(()) };
-    let is_function = |state: &asl::StateView<'_>| {
-        use asl::resource::Kind as Resource;
-        state.resource().is_some_and(|r| matches!(r.kind, Resource::Function { .. } | Resource::LambdaInvoke))
-    };
+    let is_function = |state: &asl::StateView<'_>| state.resource().is_some_and(asl::Resource::is_function);
     let states = definition.all_states().filter(is_function);
     let unknown: Vec<&str> = states.map(|state| state.name()).filter(|state| !stage.knows(state)).collect();
     match unknown.is_empty() {
