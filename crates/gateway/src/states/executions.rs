@@ -95,6 +95,9 @@ pub(super) async fn start_sync(call: &Call<'_>) -> Result<Value, Fault> {
     });
     let output = run.output.map(|output| output.to_string());
     show_texts(&mut out, data, Some(text), output, run.error, run.cause);
+    if let Some(header) = call.params.text("traceHeader") {
+        set(&mut out, "traceHeader", header);
+    }
     Ok(out)
 }
 
