@@ -21,7 +21,11 @@ export const rights = {
   ],
   masterKey: () => ["{Sid: MasterKey, Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !Ref MasterKey}"],
   provider: () => ["{Sid: Provider, Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !Ref ProviderSecrets}"],
-  writeReceipts: () => ['{Sid: WriteReceipts, Effect: Allow, Action: [s3:PutObject, s3:GetObject], Resource: !Sub "${Receipts.Arn}/receipts/*"}'],
+  writeReceipts: () => [
+    '{Sid: WriteReceipts, Effect: Allow, Action: [s3:PutObject, s3:GetObject], Resource: !Sub "${Receipts.Arn}/receipts/*"}',
+    // Without it S3 says "forbidden" of an object that is not there.
+    "{Sid: KnowAbsence, Effect: Allow, Action: s3:ListBucket, Resource: !GetAtt Receipts.Arn}",
+  ],
   readReceipts: () => ['{Sid: ReadReceipts, Effect: Allow, Action: s3:GetObject, Resource: !Sub "${Receipts.Arn}/receipts/*"}'],
   sendMail: () => [
     "{Sid: SendMail, Effect: Allow, Action: ses:SendEmail, Resource: [!Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}', !Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/${AWS::StackName}']}",
@@ -59,7 +63,7 @@ export const steps = {
 /** The queues: one consumer each. `fifo` where messages of a group are handled one after the other. */
 export const queues = {
   "mail": { timeout: 60, rights: ["sendMail"] },
-  "simulator-webhooks": { timeout: 30, rights: [] },
+  "simulator-webhooks": { timeout: 30, rights: ["provider"] },
   "simulator-timers": { timeout: 30, rights: ["provider"] },
   "simulator-courier": { timeout: 30, rights: [] },
 };

@@ -75,7 +75,7 @@ const lambda = ({ name, handler, memory = 256, timeout, own, queue, about }) => 
       Handler: ${handler}${memory === 256 ? "" : `\n      MemorySize: ${memory}`}
       Timeout: ${timeout}
       Role: !GetAtt ${name}Role.Arn
-      LoggingConfig: {LogGroup: !Ref ${name}Log}
+      LoggingConfig: {LogGroup: !Ref ${name}Log}${granted.includes("provider") ? "\n      Environment: {Variables: {COMANDA_PROVIDER_SECRETS: !Ref ProviderSecrets}}" : ""}
 
   ${name}Role:
     Type: AWS::IAM::Role
@@ -291,7 +291,7 @@ const dashboard = () => {
     widget("Orders: executions", [...states("ExecutionsStarted"), ...states("ExecutionsSucceeded"), ...states("ExecutionsFailed")], "Sum"),
     widget("API: requests and errors", [["AWS/ApiGateway", "Count", "ApiId", "${Api}"], [".", "4xx", ".", "."], [".", "5xx", ".", "."]], "Sum"),
     widget("API: latency, 99 of 100 (ms)", [["AWS/ApiGateway", "Latency", "ApiId", "${Api}"], [".", "IntegrationLatency", ".", "."]], "p99"),
-    widget("Money that is stuck, orders that need a person", [["Comanda", "StuckMoney", "Stage", "${Stage}"], [".", "NeedsAttention", ".", "."]], "Maximum"),
+    widget("Orders that need a person, dead messages in the table", [["Comanda", "StuckMoney", "Stage", "${Stage}"], [".", "DeadMessages", ".", "."]], "Maximum"),
     widget("Dead letters", Object.keys(queues).map((name) => ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", `\${${pascal(name)}Dead.QueueName}`]), "Maximum"),
     widget("Relay: age of what it works on (ms)", [["AWS/Lambda", "IteratorAge", "FunctionName", "${RelayFunction}"]], "Maximum"),
     widget("Table: units and throttling", [["AWS/DynamoDB", "ConsumedWriteCapacityUnits", "TableName", "${Table}"], [".", "ConsumedReadCapacityUnits", ".", "."], [".", "WriteThrottleEvents", ".", "."], [".", "ReadThrottleEvents", ".", "."], [".", "TransactionConflict", ".", "."]], "Sum"),
@@ -328,9 +328,9 @@ const globals = () => `Globals:
         COMANDA_QUEUES: ${json(Object.keys(queues).map((name) => [name, `\${${queueId(name)}}`]))}
         COMANDA_STATE_MACHINES: ${json(flows.map(({ name }) => [name, `arn:\${AWS::Partition}:states:\${AWS::Region}:\${AWS::AccountId}:stateMachine:\${AWS::StackName}-${name}`]))}
         COMANDA_SECRETS: !Ref MasterKey
-        COMANDA_PROVIDER_SECRETS: !Ref ProviderSecrets
         COMANDA_KMS_KEY: !GetAtt PersonalKey.Arn
         COMANDA_MAIL_FROM: !Ref MailFrom
+        COMANDA_MAIL_CONFIGURATION: !Ref MailSettings
         COMANDA_METRICS_NAMESPACE: Comanda
         COMANDA_PUBLIC_URL: !If [HasPublicUrl, !Ref PublicUrl, !If [HasDomain, !Sub "https://\${DomainName}", !Sub "https://\${Pages.DomainName}"]]
         COMANDA_MERCHANT_NAME: !Ref MerchantName

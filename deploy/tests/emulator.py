@@ -2,7 +2,7 @@
 
 Gaps, each bridged here and nowhere else:
 - its address of the API is known only after the deployment: the functions are told it afterwards;
-- schedules do not run: a thread calls the ticker, as EventBridge Scheduler would;
+- schedules run once a minute at most: a thread calls the ticker more often, so that the cases need not wait;
 - dead-letter queues wait for the visibility time-out three times: it is set to a second.
 """
 
@@ -17,14 +17,6 @@ from shop import Shop
 REGION = "us-east-1"
 BEAT_SECONDS = 5
 PASSWORD = "Kitchen-and-counter-1"
-# As tests of the embedded server have it: the simulated world answers soon.
-FAST = {
-    "COMANDA_SIMULATOR_WEBHOOK": "100ms",
-    "COMANDA_SIMULATOR_LATE_WEBHOOK": "5s",
-    "COMANDA_SIMULATOR_COURIER_PICK_UP": "1s",
-    "COMANDA_SIMULATOR_COURIER_DELIVERY": "1s",
-}
-
 
 class Stack:
     """A deployed stack: its outputs, its resources, and clients of the emulator."""
@@ -51,7 +43,7 @@ class Stack:
         functions = self.client("lambda")
         for name in self.resources("AWS::Lambda::Function").values():
             now = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-            functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**now, **FAST, "COMANDA_PUBLIC_URL": self.url}})
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**now, "COMANDA_PUBLIC_URL": self.url}})
         queues = self.client("sqs")
         for name, url in self.resources("AWS::SQS::Queue").items():
             if name.endswith("Queue"):
@@ -92,7 +84,7 @@ class Stack:
 
 
 class Clock:
-    """Calls the ticker, as the schedule would."""
+    """Calls the ticker, as the schedule does, but more often."""
 
     def __init__(self, stack):
         self.stack, self.stopped = stack, threading.Event()
