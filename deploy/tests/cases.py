@@ -74,7 +74,7 @@ def stock_gone(shop):
     shop.product("case-gone", 1)
     placed = shop.placed("case-gone", card("4000000000100018"))
     shop.until("the reservation", lambda: shop.visited(placed.id).get("order.RequestPayment"))
-    shop.run_function("ReleaseStock", {"orderId": placed.id})
+    shop.run_function("ReleaseStock", {"orderId": placed.id, "step": f"{placed.id}/by hand"})
     shop.adjust("case-gone", -1)
     placed.until("REJECTED")
     return outcome(placed, left=shop.available("case-gone"))

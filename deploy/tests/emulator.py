@@ -3,10 +3,12 @@
 Gaps, each bridged here and nowhere else:
 - its address of the API is known only after the deployment: the functions are told it afterwards;
 - schedules run once a minute at most: a thread calls the ticker more often, so that the cases need not wait;
-- dead-letter queues wait for the visibility time-out three times: it is set to a second.
+- a secret that CloudFormation generates holds characters that the template excludes: it is given a proper one;
+- who fails is tried again after the visibility time-out: it is set to half a minute.
 """
 
 import json
+import secrets
 import threading
 import urllib.request
 
@@ -40,6 +42,8 @@ class Stack:
 
     def prepare(self):
         """Bridges what the emulator cannot know by itself."""
+        (key,) = [arn for name, arn in self.resources("AWS::SecretsManager::Secret").items() if name == "MasterKey"]
+        self.client("secretsmanager").put_secret_value(SecretId=key, SecretString=json.dumps({"key": secrets.token_hex(32)}))
         functions = self.client("lambda")
         for name in self.resources("AWS::Lambda::Function").values():
             now = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -47,14 +51,14 @@ class Stack:
         queues = self.client("sqs")
         for name, url in self.resources("AWS::SQS::Queue").items():
             if name.endswith("Queue"):
-                queues.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
+                queues.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "30"})
 
     def token(self):
         """Makes an administrator and signs in."""
         users = self.client("cognito-idp")
         pool, client = self.outputs["UserPool"], self.outputs["UserPoolClient"]
         name = "admin@example.com"
-        users.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS", UserAttributes=[{"Name": "email", "Value": name}])
+        users.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS", TemporaryPassword=PASSWORD, UserAttributes=[{"Name": "email", "Value": name}])
         users.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
         users.admin_add_user_to_group(UserPoolId=pool, Username=name, GroupName="admin")
         answer = users.admin_initiate_auth(UserPoolId=pool, ClientId=client, AuthFlow="ADMIN_USER_PASSWORD_AUTH",
