@@ -193,6 +193,7 @@ impl Aws {
     pub fn from_environment() -> Result<Aws, SetupError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).ok_or(SetupError::Region)?;
+        install_tls();
         let credentials = credentials::provider(&region)?;
         Aws::new(region, credentials)
     }
@@ -202,8 +203,7 @@ impl Aws {
     /// # Errors
     /// [`SetupError::Client`].
     pub fn new(region: String, credentials: AwsCredentialProvider) -> Result<Aws, SetupError> {
-        // An error means that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_tls();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TRY_TIMEOUT)
@@ -321,6 +321,12 @@ fn refusal(service: &'static str, status: u16, header: Option<&[u8]>, body: Json
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or_default().to_owned();
     let message = text(&["message", "Message"]).unwrap_or_default();
     Refusal { service, status, code, message, body }
+}
+
+/// Says which cryptography HTTPS uses, for the whole process: without it no HTTP client can be made in a build with AWS.
+pub fn install_tls() {
+    // An error means that a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// A random part of a pause that doubles.

@@ -77,6 +77,9 @@ pub(crate) enum Command {
     Ledger(ledger::Ledger),
     /// Prove that orders, payments, refunds, ledger, stock, receipts, credit notes and the provider agree
     Audit(Audit),
+    /// Show the messages that an installation on AWS could not handle, and put them back
+    #[cfg(feature = "aws")]
+    DeadLetters(DeadLetters),
     /// Copy the store to a file, also while the server runs
     Backup {
         /// The copy; it must not exist
@@ -131,6 +134,20 @@ pub(crate) struct Server {
     /// The server's address [default: the `listen` of the configuration]
     #[arg(long, env = "COMANDA_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
+}
+
+/// Which installation on AWS, and which of its queues.
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetters {
+    /// Where the messages are, such as dynamodb:comanda-prod
+    #[arg(long, value_name = "dynamodb:TABLE")]
+    pub(crate) store: String,
+    /// The queue [default: all that there are]
+    pub(crate) queue: Option<String>,
+    /// Put them back into the queue
+    #[arg(long, requires = "queue")]
+    pub(crate) redrive: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -216,6 +233,10 @@ pub(crate) struct Audit {
     /// Ask this server instead of reading the data folder; both work while a server runs
     #[arg(long, env = "COMANDA_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
+    /// Read an installation on AWS, such as dynamodb:comanda-prod
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "dynamodb:TABLE", conflicts_with = "server")]
+    pub(crate) store: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,6 +23,8 @@ use output::Output;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "aws")]
+    aws::client::install_tls();
     let cli = Cli::parse();
     let output = Output::new(cli.global.json);
     match run(cli, output) {
@@ -52,6 +54,8 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Order(order) => wait(command::order::run(config, order, output)),
         Command::Ledger(ledger) => wait(command::ledger::run(config, ledger, output)),
         Command::Flow(flow) => command::flow::run(&flow, output),
+        #[cfg(feature = "aws")]
+        Command::DeadLetters(arguments) => wait(command::dead_letters::run(&arguments, output)),
         Command::Audit(arguments) => wait(command::audit::run(config, &arguments, output)),
         Command::Backup { file } => command::backup::run(config, &file, output),
         Command::Bench(arguments) => wait(command::bench::run(config, &arguments, output)),

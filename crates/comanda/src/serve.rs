@@ -1,6 +1,8 @@
 //! The server put together: store, engine, use cases, HTTP.
 
 mod adapter;
+#[cfg(feature = "aws")]
+pub(crate) mod cloud;
 mod provider;
 mod settings;
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use app::provider::stripe::{STRIPE_URL, STRIPE_VERSION, Secret, Stripe, StripeConfig};
 use app::{App, Ports, Secrets, Settings};
 use domain::Currency;
 use domain::receipt::Merchant;
@@ -21,6 +23,9 @@ use crate::{DynamoStore, step};
 
 /// How many milliseconds a day has.
 const DAY_MS: i64 = 86_400_000;
+
+/// How long one request to the payment provider may take: shorter than any function that makes one.
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +77,22 @@ struct Master {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Provider {
+    api_key: String,
     webhook_secret: String,
+}
+
+impl Provider {
+    fn stripe(&self) -> Result<Stripe, SetupError> {
+        let config = StripeConfig {
+            secret_key: Secret::new(&self.api_key),
+            webhook_secrets: vec![Secret::new(&self.webhook_secret)],
+            url: STRIPE_URL.into(),
+            api_version: STRIPE_VERSION.into(),
+            timeout: PROVIDER_TIMEOUT,
+        };
+        Stripe::new(&config, store::clock::now_ms)
+            .map_err(|error| SetupError::Malformed("COMANDA_PROVIDER_SECRETS", error.to_string()))
+    }
 }
 
 impl Environment {
@@ -87,11 +107,12 @@ impl Environment {
             SetupError::Malformed("COMANDA_SECRETS", "the key must be 64 hexadecimal digits".to_owned())
         })?;
         let mut secrets = Secrets::new(&derive(&master, "comanda/application/1"));
-        if let Some(id) = variable("COMANDA_PROVIDER_SECRETS") {
-            let provider: Provider = secret(&aws, &id).await?;
-            if !provider.webhook_secret.is_empty() {
-                secrets = secrets.with_webhook_secret(&provider.webhook_secret);
-            }
+        let provider: Provider = match variable("COMANDA_PROVIDER_SECRETS") {
+            Some(id) => secret(&aws, &id).await?,
+            None => Provider::default(),
+        };
+        if !provider.webhook_secret.is_empty() {
+            secrets = secrets.with_webhook_secret(&provider.webhook_secret);
         }
         let settings = settings()?;
         let expiries = expiries(settings.keep_keys_days);
@@ -101,6 +122,16 @@ impl Environment {
             .map_err(|error| SetupError::Malformed("COMANDA_BUCKET", error.to_string()))?;
         let mut ports = Ports::embedded(store.clone(), documents.objects(), &secrets, &settings);
         ports.links = Some(Arc::new(documents));
+        match variable("COMANDA_PAYMENT_PROVIDER").as_deref() {
+            None | Some("simulator") => {}
+            Some("stripe") => {
+                ports.provider = Arc::new(provider.stripe()?);
+                ports.simulator = None;
+            }
+            Some(other) => {
+                return Err(SetupError::Malformed("COMANDA_PAYMENT_PROVIDER", format!("`{other}` is unknown")));
+            }
+        }
         if !settings.mail_from.is_empty() {
             ports.mailer = Some(Arc::new(SesMailer::new(aws.clone(), variable("COMANDA_MAIL_CONFIGURATION"))));
         }

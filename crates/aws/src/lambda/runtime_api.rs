@@ -23,8 +23,7 @@ pub(super) struct Invocation {
 impl RuntimeApi {
     /// Where Lambda says it is.
     pub(super) fn from_environment() -> Result<RuntimeApi, SetupError> {
-        // An error means that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::client::install_tls();
         let host =
             std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(|_| SetupError::Missing("AWS_LAMBDA_RUNTIME_API"))?;
         // No time limit: the next invocation may be hours away.

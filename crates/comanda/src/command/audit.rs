@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use app::Auditor;
 use app::views::AuditReport;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -17,7 +18,7 @@ pub(crate) async fn run(config: &Config, arguments: &cli::Audit, output: Output)
     let bar = bar(output);
     let report = match &arguments.server {
         Some(server) => remote(&Client::new(Some(server), config), &bar).await,
-        None => local(config, &bar).await,
+        None => local(config, arguments, &bar).await,
     };
     bar.finish_and_clear();
     let report = report?;
@@ -73,10 +74,23 @@ async fn remote(client: &Client, bar: &ProgressBar) -> Result<AuditReport, Failu
     end.ok_or_else(|| Failure::new(Kind::Unavailable, "the server stopped before the audit ended"))
 }
 
-async fn local(config: &Config, bar: &ProgressBar) -> Result<AuditReport, Failure> {
-    let auditor = crate::serve::auditor(config)?;
+async fn local(config: &Config, arguments: &cli::Audit, bar: &ProgressBar) -> Result<AuditReport, Failure> {
+    let auditor = auditor(config, arguments)?;
     let report = auditor.run(&|progress| show(bar, progress.what, progress.part)).await;
     Ok(report.map_err(anyhow::Error::from)?)
+}
+
+#[cfg(feature = "aws")]
+fn auditor(config: &Config, arguments: &cli::Audit) -> Result<Auditor, Failure> {
+    match &arguments.store {
+        Some(store) => crate::serve::cloud::auditor(config, store),
+        None => crate::serve::auditor(config),
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+fn auditor(config: &Config, _: &cli::Audit) -> Result<Auditor, Failure> {
+    crate::serve::auditor(config)
 }
 
 /// The report for people.
