@@ -52,7 +52,8 @@ struct Listing {
 /// List entries, the last recorded first
 #[utoipa::path(get, path = "/v1/ledger/entries", tag = "ledger", params(Listing), responses(
     (status = 200, description = "a page", body = EntryPage),
-    (status = 400, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
+    (status = 400, description = "a parameter cannot be read", body = Wire, content_type = "application/problem+json"),
+    (status = 422, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
 ))]
 async fn list_entries(
     State(gateway): State<Gateway>,

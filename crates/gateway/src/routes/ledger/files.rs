@@ -115,7 +115,9 @@ struct Writing {
 ///
 /// Streams, however many there are. A stream that breaks off is not whole: look at the end of the connection.
 #[utoipa::path(get, path = "/v1/ledger/export", tag = "ledger", params(Writing), responses(
-    (status = 200, description = "the entries in the order in which they were recorded", body = String, content_type = "text/plain"),
+    (status = 200, description = "the entries in the order in which they were recorded", content(
+        (String = "text/csv"), (String = "application/x-ndjson"), (String = "text/plain"),
+    )),
     (status = 422, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
 ))]
 async fn export_entries(
