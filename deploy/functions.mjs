@@ -57,7 +57,7 @@ export const steps = {
   CapturePayment: ["provider"], SendNotification: [], GenerateReceipt: ["writeReceipts"], AwaitPreparation: [],
   DispatchDelivery: [], AwaitDelivery: [], AwaitHandover: [], CompleteOrder: [], ReversePayment: ["provider"], SettleLater: [],
   ReleaseStock: [], CloseOrder: [], FlagOrder: [], ReopenOrder: [], GiveBack: ["provider"], RequestRefund: ["provider"],
-  FlagRefund: [], IssueCreditNote: ["writeReceipts"], TellRefund: [],
+  FlagRefund: [], IssueCreditNote: ["lists", "writeReceipts"], TellRefund: [],
 };
 
 /** The queues: one consumer each. `fifo` where messages of a group are handled one after the other. */
@@ -83,6 +83,7 @@ export const publicRoutes = [
   "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /docs/{file+}", "GET /v1/catalogue", "GET /v1/catalogue/products/{sku}",
   "POST /place-order", "POST /v1/orders", "GET /v1/orders/{id}", "GET /v1/orders/{id}/events", "GET /v1/orders/{id}/receipt",
   "POST /v1/orders/{id}/payments", "POST /v1/orders/{id}/cancel", "GET /v1/receipts/{file}",
+  "GET /v1/payments/{order}/refunds", "GET /v1/orders/{id}/refunds/{refund}/credit-note", "GET /v1/credit-notes/{file}",
   "POST /v1/webhooks/{provider}", "POST /v1/delivery/callbacks",
 ];
 

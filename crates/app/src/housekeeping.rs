@@ -39,19 +39,27 @@ const LONGEST_PAUSE_MS: i64 = 4 * 3_600_000;
 pub(crate) enum Ticker {
     PollPayments,
     PollRefunds,
+    Reconcile,
     ForgetKeys,
     WatchHolds,
     PollEvents,
 }
 
-const ALL: [Ticker; 5] =
-    [Ticker::PollPayments, Ticker::PollRefunds, Ticker::ForgetKeys, Ticker::WatchHolds, Ticker::PollEvents];
+const ALL: [Ticker; 6] = [
+    Ticker::PollPayments,
+    Ticker::PollRefunds,
+    Ticker::Reconcile,
+    Ticker::ForgetKeys,
+    Ticker::WatchHolds,
+    Ticker::PollEvents,
+];
 
 impl Ticker {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Ticker::PollPayments => "poll-payments",
             Ticker::PollRefunds => "poll-refunds",
+            Ticker::Reconcile => "reconcile",
             Ticker::ForgetKeys => "forget-keys",
             Ticker::WatchHolds => "watch-holds",
             Ticker::PollEvents => "poll-events",
@@ -62,6 +70,7 @@ impl Ticker {
         match self {
             Ticker::PollPayments => 5_000,
             Ticker::PollRefunds => 10_000,
+            Ticker::Reconcile => 60_000,
             Ticker::ForgetKeys => 10_000,
             Ticker::WatchHolds => 600_000,
             Ticker::PollEvents => 60_000,
@@ -126,6 +135,7 @@ impl App {
         match ticker {
             Ticker::PollPayments => self.poll_payments(now, begin).await,
             Ticker::PollRefunds => self.poll_refunds(now, begin).await,
+            Ticker::Reconcile => self.reconcile(now, begin).await,
             Ticker::ForgetKeys => self.forget_keys(now, begin).await,
             Ticker::WatchHolds => self.watch_holds(now).await,
             Ticker::PollEvents => self.poll_events(now, begin).await,

@@ -31,6 +31,7 @@ mod postings;
 mod problem;
 pub mod provider;
 mod receipts;
+mod reconciliation;
 mod records;
 mod refunds;
 mod resolve;

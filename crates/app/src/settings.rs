@@ -40,6 +40,8 @@ pub struct Settings {
     pub late_payment: LatePaymentSettings,
     /// Whether several processes work on the store: then what has to be one (numbers) is kept there and not in memory.
     pub shared: bool,
+    /// After how long a capture or a refund of ours must stand in the provider's account.
+    pub reconcile_after_ms: i64,
     /// The payment simulator.
     pub simulator: SimulatorSettings,
     /// The courier simulator.
@@ -124,6 +126,7 @@ impl Default for Settings {
             poll_after_ms: 30_000,
             public_url: String::new(),
             mail_from: "Comanda <no-reply@comanda.example>".into(),
+            reconcile_after_ms: 3_600_000,
             late_payment: LatePaymentSettings { policy: LatePaymentPolicy::ReserveAgain, within_ms: 2 * 3_600_000 },
             shared: false,
             simulator: SimulatorSettings {

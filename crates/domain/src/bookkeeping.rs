@@ -7,6 +7,7 @@
 //! | dispute | `assets:disputes` | `assets:provider:NAME` |
 //! | dispute lost | `expenses:disputes` | `assets:disputes` |
 //! | payout | `assets:bank` | `assets:provider:NAME` |
+//! | another fee | `expenses:provider-fees` | `assets:provider:NAME` |
 //! | refund | `income:refunds`, `liabilities:tips` | `assets:provider:NAME` |
 //! | money of a try that counts for nothing | `assets:provider:NAME` | `liabilities:unapplied-payments` |
 //! | its refund | `liabilities:unapplied-payments` | `assets:provider:NAME` |
@@ -235,6 +236,32 @@ pub fn payout(provider: &str, payout: &str, amount: i64, currency: Currency, at:
     entry.debit(BANK, amount, currency).credit(provider_account(provider), amount, currency).check()
 }
 
+/// A payout came back: its entry is reversed.
+///
+/// # Errors
+/// [`EntryError`] if the amount is out of range.
+pub fn payout_failed(
+    provider: &str,
+    payout_id: &str,
+    amount: i64,
+    currency: Currency,
+    at: i64,
+) -> Result<Entry, EntryError> {
+    let went = payout(provider, payout_id, amount, currency, at)?;
+    let reference = format!("payout/{payout_id}");
+    Draft::reversal(&reference, &went.postings, at, "the payout came back").metadata("payout", payout_id).check()
+}
+
+/// The provider took a fee that belongs to no payment, or (below zero) gave one back. `line` is its line in the provider's
+/// account.
+///
+/// # Errors
+/// [`EntryError`] if the amount is out of range.
+pub fn other_fee(provider: &str, line: &str, amount: i64, currency: Currency, at: i64) -> Result<Entry, EntryError> {
+    let entry = Draft::new(EntryKind::Fee, at, format!("{provider} fee")).key(format!("fee/{line}"));
+    entry.debit(PROVIDER_FEES, amount, currency).credit(provider_account(provider), amount, currency).check()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,6 +319,14 @@ mod tests {
         check(
             &payout("stripe", "po_1", 900, Currency::BRL, OF.at).unwrap(),
             "payout/po_1: assets:bank 900, assets:provider:stripe -900",
+        );
+        check(
+            &payout_failed("stripe", "po_1", 900, Currency::BRL, OF.at).unwrap(),
+            "reversal/payout/po_1: assets:bank -900, assets:provider:stripe 900",
+        );
+        check(
+            &other_fee("stripe", "txn_1", 90, Currency::BRL, OF.at).unwrap(),
+            "fee/txn_1: expenses:provider-fees 90, assets:provider:stripe -90",
         );
         let back = Refunded { refund: "rfd_1-1", attempt: 1, amount: 500, tip: 80, stray: false };
         check(

@@ -4,7 +4,7 @@ import { Attempts, randomKey } from "./attempt";
 import { ifMatch, request, withToken } from "./http";
 import { follow, type Liveness } from "./live";
 import { Counter, sendOrder } from "./place";
-import { isFinal, newer, type Catalogue, type KitchenList, type KitchenOrder, type Mail, type MailPage, type Order, type Payment, type PaymentMethod, type ReceiptLink } from "./types";
+import { CreditNoteLink, isFinal, newer, type Catalogue, type KitchenList, type KitchenOrder, type Mail, type MailPage, type Order, type Payment, type PaymentMethod, type ReceiptLink, RefundList } from "./types";
 
 const POLL_MS = 2_500;
 const QUIET_POLL_MS = 15_000;
@@ -84,6 +84,19 @@ export function useCancel(id: string, token: string | null) {
 
 export const receiptLink = (id: string, token: string | null) =>
   request<ReceiptLink>("GET", withToken(`/v1/orders/${encodeURIComponent(id)}/receipt`, token));
+
+export const creditNoteLink = (id: string, refund: string, token: string | null) =>
+  request<CreditNoteLink>("GET", withToken(`/v1/orders/${encodeURIComponent(id)}/refunds/${encodeURIComponent(refund)}/credit-note`, token));
+
+/** The refunds of an order, asked for anew with each of its revisions and while one is under way. */
+export const useRefunds = (order: Order, token: string | null) =>
+  useQuery({
+    queryKey: ["refunds", order.orderId, order.revision, order.payment.status, order.payment.refunded],
+    queryFn: ({ signal }) =>
+      request<RefundList>("GET", withToken(`/v1/payments/${encodeURIComponent(order.orderId)}/refunds`, token), { signal }),
+    enabled: order.payment.captured > 0,
+    refetchInterval: ({ state }) => (state.data?.items.some((refund) => refund.status === "PENDING") ? POLL_MS : false),
+  });
 
 export type KitchenStep = "start" | "ready" | "handover";
 

@@ -13,6 +13,7 @@ pub(crate) mod order;
 pub(crate) mod payment;
 pub(crate) mod product;
 pub(crate) mod receipt;
+pub(crate) mod reconciliation;
 pub(crate) mod refund;
 pub(crate) mod simulator;
 pub(crate) mod stock;
@@ -39,6 +40,10 @@ pub fn tables() -> Vec<&'static Table> {
         &delivery::DELIVERIES,
         &receipt::RECEIPTS,
         &refund::REFUNDS,
+        &reconciliation::MOVEMENTS,
+        &reconciliation::MATCHES,
+        &reconciliation::DIFFERENCES,
+        &reconciliation::PROGRESS,
         &credit_note::CREDIT_NOTES,
         &issuer::ISSUERS,
         &mail::MAILS,

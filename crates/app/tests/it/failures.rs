@@ -264,9 +264,9 @@ async fn a_beat_that_was_parked_is_started_anew() {
         shop.store.commit(batch).await.unwrap();
     }
     let shop = Shop::over(store, settings()).await;
-    assert_eq!(shop.messages("tickers").await.len(), 5);
-    assert_eq!(shop.drain("tickers", 1).await, 4);
-    assert_eq!(shop.messages("tickers").await.len(), 4);
+    assert_eq!(shop.messages("tickers").await.len(), 6);
+    assert_eq!(shop.drain("tickers", 1).await, 6);
+    assert_eq!(shop.messages("tickers").await.len(), 6);
 }
 
 #[tokio::test]

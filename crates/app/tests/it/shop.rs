@@ -470,6 +470,74 @@ impl Shop {
         done
     }
 
+    /// The newest row of a table.
+    pub(crate) async fn newest(&self, table: &str) -> store::Row {
+        let table = app::tables().into_iter().find(|t| t.name == table).unwrap();
+        self.store.query(Query::table(table).descending().limit(1)).await.unwrap().rows.remove(0)
+    }
+
+    /// Deletes the newest row of a table, behind everybody's back.
+    pub(crate) async fn take_out(&self, table: &str) -> store::Row {
+        let row = self.newest(table).await;
+        let mut batch = Batch::new();
+        batch.delete(row.table(), row.key().clone());
+        self.store.commit(batch).await.unwrap();
+        row
+    }
+
+    /// Writes a row that was taken out.
+    pub(crate) async fn put_back(&self, row: &store::Row) {
+        let mut batch = Batch::new();
+        batch.insert(row.clone());
+        self.store.commit(batch).await.unwrap();
+    }
+
+    /// The provider's payment of an order, as its books have it.
+    pub(crate) async fn simulator_intent(&self, id: &str) -> Intent {
+        let intent = self.intent(id).await;
+        self.simulator.retrieve(&intent).await.unwrap()
+    }
+
+    /// Sends the newest message of a queue once more.
+    pub(crate) async fn double_newest(&self, queue: &'static str) {
+        if let Some((_, body)) = self.messages(queue).await.pop() {
+            let mut batch = Batch::new();
+            batch.send(store::message::Message::new(queue, &body));
+            self.store.commit(batch).await.unwrap();
+        }
+    }
+
+    /// Consumes the messages of a queue, the newest first; those that fail stay.
+    pub(crate) async fn drain_newest_first(&self, queue: &str) {
+        let consumer = self.consumers.get(queue).unwrap_or_else(|| panic!("no queue `{queue}`"));
+        for (id, body) in self.messages(queue).await.into_iter().rev() {
+            let delivery = Delivery { id, body, receives: 1, now_ms: store::clock::now_ms() };
+            if let Ok(mut batch) = consumer.consume(delivery).await {
+                batch.delete(&MESSAGES, id);
+                self.store.commit(batch).await.unwrap();
+            }
+        }
+    }
+
+    /// Takes the flows of refunds on whose word came by webhook or poll; answers how many there were.
+    pub(crate) async fn finish_refunds(&self) -> usize {
+        let mut done = 0;
+        for (message, body) in self.messages("task-result").await {
+            let Some(refund) = body["token"].as_str().unwrap().strip_prefix("token-") else { continue };
+            if !refund.starts_with("rfd_") {
+                continue;
+            }
+            if body["error"].is_null() {
+                let input = json!({ "orderId": format!("ord_{}", &refund[4..17]), "refundId": refund });
+                self.call("issue-credit-note", input.clone()).await.unwrap();
+                self.call("tell-refund", input).await.unwrap();
+            }
+            self.delete(message).await;
+            done += 1;
+        }
+        done
+    }
+
     /// An audit that does not wait.
     pub(crate) async fn audit(&self) -> AuditReport {
         let provider: Arc<dyn PaymentProvider> = self.provider.clone();

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app::views::{AuditReport, CatalogueView, KitchenList, OrderView, ProductView, Stats};
+use app::views::{AuditReport, CatalogueView, KitchenList, OrderView, ProductView, RefundPage, Stats};
 use domain::order::OrderStatus;
 use domain::payment::PaymentStatus;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -24,6 +24,8 @@ use crate::serve::{Extras, Server};
 
 /// How often the kitchen looks for work.
 const KITCHEN_PAUSE: Duration = Duration::from_millis(250);
+/// One of so many customers is not content.
+const COMPLAINTS: usize = 8;
 /// How long orders may take to come to their end after the last customer.
 const SETTLE_TIME: Duration = Duration::from_secs(60);
 
@@ -56,6 +58,7 @@ struct Summary {
     accept_p50_ms: f64,
     accept_p99_ms: f64,
     ready_p50_ms: f64,
+    refunds: u64,
     differences: usize,
 }
 
@@ -111,7 +114,8 @@ async fn customers(client: &Client, arguments: &cli::Demo, output: Output) -> Re
     while Instant::now() < end {
         pace.tick().await;
         let order = basket(&mut chance, &products);
-        tasks.spawn(customer(client.clone(), order, seen.clone()));
+        let complains = chance.below(COMPLAINTS) == 0;
+        tasks.spawn(customer(client.clone(), order, complains, seen.clone()));
         bar.inc(1);
         while tasks.try_join_next().is_some() {}
     }
@@ -173,7 +177,7 @@ fn options(chance: &mut Chance, products: &[ProductView], sku: &str) -> Value {
 }
 
 /// Places the order, pays again if the card is refused, and follows it to its end.
-async fn customer(client: Client, order: Value, seen: Arc<Mutex<Seen>>) {
+async fn customer(client: Client, order: Value, complains: bool, seen: Arc<Mutex<Seen>>) {
     let start = Instant::now();
     let placed: Result<Order, Failure> = client.post("/place-order", &order, &[]).await;
     let placed = match placed {
@@ -212,6 +216,12 @@ async fn customer(client: Client, order: Value, seen: Arc<Mutex<Seen>>) {
         _ = follow => {}
         () = pay => {}
     }
+    if complains {
+        // Who paid nothing gets nothing back.
+        let refund = json!({"amount": 100, "reason": "quality", "note": "it was cold"});
+        let path = format!("/v1/payments/{}/refunds", placed.order_id);
+        let _: Result<Value, Failure> = client.post(&path, &refund, &[("If-Match", "*")]).await;
+    }
 }
 
 /// The kitchen: takes every order one step further, again and again.
@@ -244,6 +254,13 @@ async fn settle(client: &Client) -> Result<(), Failure> {
         }
         tokio::time::sleep(KITCHEN_PAUSE).await;
     }
+    while Instant::now() < end {
+        let pending: RefundPage = client.get("/v1/refunds?status=PENDING").await?;
+        if pending.items.is_empty() {
+            break;
+        }
+        tokio::time::sleep(KITCHEN_PAUSE).await;
+    }
     Ok(())
 }
 
@@ -263,6 +280,7 @@ async fn summarise(
         accept_p50_ms: percentile(&seen.accepted_ms, 50),
         accept_p99_ms: percentile(&seen.accepted_ms, 99),
         ready_p50_ms: percentile(&seen.ready_ms, 50),
+        refunds: report.counts.get("refunds").copied().unwrap_or(0),
         differences: report.differences.len(),
     })
 }
@@ -284,11 +302,15 @@ fn describe(summary: &Summary, seen: &Seen) -> String {
     );
     let _ =
         writeln!(text, "  {:>6} rejected, {} cancelled, {} expired", stats.rejected, stats.cancelled, stats.expired);
+    let _ = writeln!(text, "  {:>6} refunds, each with a credit note", summary.refunds);
     if let Some(why) = &seen.last_refusal {
         let _ = writeln!(text, "  {:>6} were not accepted; the last because {why}", seen.refused);
     }
     let _ = match summary.differences {
-        0 => writeln!(text, "The audit finds that orders, payments, stock and receipts agree."),
+        0 => writeln!(
+            text,
+            "The audit finds that orders, payments, refunds, ledger, stock, receipts and provider agree."
+        ),
         n => writeln!(text, "The audit finds {n} differences; `comanda audit --data {data}` lists them."),
     };
     let _ = writeln!(text, "Where to look:");

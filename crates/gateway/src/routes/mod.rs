@@ -13,6 +13,7 @@ mod mailbox;
 mod orders;
 mod payments;
 mod receipts;
+mod reconciliation;
 mod refunds;
 mod simulator;
 mod stats;
@@ -81,6 +82,7 @@ pub(crate) fn all(document: &mut OpenApi) -> Router<Gateway> {
         payments::resource(),
         refunds::resource(),
         credit_notes::resource(),
+        reconciliation::resource(),
         kitchen::resource(),
         deliveries::resource(),
         catalogue::resource(),

@@ -4,6 +4,7 @@ use app::commands::{ListRefunds, RequestRefund};
 use app::views::{CreditNoteLink, RefundList, RefundPage, RefundView};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use domain::order::Party;
 use domain::refund::RefundStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -71,8 +72,14 @@ async fn list_refunds_of_payment(
     Segment(order): Segment<String>,
     Params(tracking): Params<Tracking>,
 ) -> Result<Reply, Problem> {
-    tracking.check(&gateway, caller, &order)?;
-    let list = gateway.app.refunds_of(&order).await?;
+    let by = tracking.check(&gateway, caller, &order)?;
+    let mut list = gateway.app.refunds_of(&order).await?;
+    if by == Party::Customer {
+        // What the staff noted and what the provider answered is theirs.
+        for refund in &mut list.items {
+            (refund.note, refund.failure, refund.provider_refund) = (None, None, None);
+        }
+    }
     Ok(Reply::ok(&list).revision(list.revision))
 }
 

@@ -1,8 +1,8 @@
 import { useState } from "react";
 import { Link } from "wouter";
 import { Problem } from "../../api/http";
-import { receiptLink, useOrder } from "../../api/queries";
-import { isFinal, type Order } from "../../api/types";
+import { creditNoteLink, receiptLink, useOrder, useRefunds } from "../../api/queries";
+import { isFinal, type Order, type Refund } from "../../api/types";
 import { Button } from "../../ui/Button";
 import { Lines } from "../../ui/Lines";
 import { LiveMark } from "../../ui/LiveMark";
@@ -59,6 +59,7 @@ function Tracking({ order, token, live }: { order: Order; token: string | null; 
         </header>
         {!(isBroken(status) && order.payment.status === "PENDING") && <PaymentPanel order={order} token={token} />}
         <Receipt order={order} token={token} />
+        <Refunds order={order} token={token} />
         <section className={styles.section}>
           <h2>{t.order.timeline}</h2>
           <ol className={styles.timeline}>
@@ -127,21 +128,52 @@ function Destination({ order: { delivery } }: { order: Order }) {
 
 function Receipt({ order, token }: { order: Order; token: string | null }) {
   const { t } = useLocale();
-  const errorText = useErrorText();
-  const [busy, setBusy] = useState(false);
-  const [failure, setFailure] = useState<unknown>(null);
   if (!order.receipt) {
     return order.status === "COMPLETED" ? <p className={styles.explain}>{t.order.receiptSoon}</p> : null;
   }
+  return (
+    <section className={styles.receipt} aria-label={t.order.receipt}>
+      <span>{t.order.receiptNumber(String(order.receipt.number))}</span>
+      <Download label={t.order.download} link={() => receiptLink(order.orderId, token)} />
+    </section>
+  );
+}
+
+function Refunds({ order, token }: { order: Order; token: string | null }) {
+  const { t, money } = useLocale();
+  const refunds = useRefunds(order, token).data?.items ?? [];
+  // One that failed is for the staff to try again.
+  const shown = refunds.filter((refund) => refund.status !== "FAILED");
+  if (shown.length === 0) return null;
+  const text = (refund: Refund) =>
+    (refund.status === "SUCCEEDED" ? t.order.refunded : t.order.refunding)(money(refund.amount, refund.currency));
+  return (
+    <section aria-label={t.order.refunds}>
+      {shown.map((refund) => (
+        <div key={refund.refundId} className={styles.receipt}>
+          <span>{text(refund)}</span>
+          {refund.creditNote != null && (
+            <Download label={t.order.creditNote} link={() => creditNoteLink(order.orderId, refund.refundId, token)} />
+          )}
+        </div>
+      ))}
+    </section>
+  );
+}
+
+/** Asks for a link that expires, and follows it. */
+function Download({ label, link }: { label: string; link: () => Promise<{ url: string }> }) {
+  const errorText = useErrorText();
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<unknown>(null);
   const download = async () => {
     setBusy(true);
     setFailure(null);
     try {
-      const { url } = await receiptLink(order.orderId, token);
-      const link = document.createElement("a");
-      link.href = url;
-      link.download = "";
-      link.click();
+      const anchor = document.createElement("a");
+      anchor.href = (await link()).url;
+      anchor.download = "";
+      anchor.click();
     } catch (error) {
       setFailure(error);
     } finally {
@@ -149,13 +181,12 @@ function Receipt({ order, token }: { order: Order; token: string | null }) {
     }
   };
   return (
-    <section className={styles.receipt} aria-label={t.order.receipt}>
-      <span>{t.order.receiptNumber(String(order.receipt.number))}</span>
+    <>
       <Button kind="plain" busy={busy} onClick={() => void download()}>
-        {t.order.download}
+        {label}
       </Button>
       {failure !== null && <Notice tone="bad">{errorText(failure)}</Notice>}
-    </section>
+    </>
   );
 }
 

@@ -1,0 +1,82 @@
+//! The provider's payouts, and what of its account does not fit our records.
+
+use app::commands::ListPage;
+use app::views::{PayoutPage, ReconciliationPage};
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::resource;
+use crate::Gateway;
+use crate::http::{Action, Caller, Cursor, Params, Problem, Reply, Wire};
+
+resource![list_payouts, show_reconciliation, run_reconciliation];
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Listing {
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// 1 to 200, by default 50.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+impl Listing {
+    fn open(self) -> Result<ListPage, Problem> {
+        Ok(ListPage { cursor: Cursor::open(self.cursor.as_deref())?, limit: self.limit })
+    }
+}
+
+/// List the provider's payouts, newest first
+#[utoipa::path(get, path = "/v1/payouts", tag = "payments", params(Listing), responses(
+    (status = 200, description = "a page", body = PayoutPage),
+    (status = 400, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
+))]
+async fn list_payouts(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Params(listing): Params<Listing>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::ViewOrders)?;
+    let mut page = gateway.app.payouts(listing.open()?).await?;
+    page.next = Cursor::seal(page.next);
+    Ok(Reply::ok(&page))
+}
+
+/// Show how far the reconciliation is, and what does not fit
+///
+/// Every line of the provider's account is matched to a capture, refund, dispute, fee or payout, and the other way round. What
+/// does not fit is listed, oldest first, until it does.
+#[utoipa::path(get, path = "/v1/reconciliation", tag = "payments", params(Listing), responses(
+    (status = 200, description = "a page of what does not fit", body = ReconciliationPage),
+    (status = 400, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
+))]
+async fn show_reconciliation(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Params(listing): Params<Listing>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::ViewOrders)?;
+    reply(&gateway, listing.open()?).await
+}
+
+/// Read the provider's account now
+///
+/// It is read every minute anyway.
+#[utoipa::path(post, path = "/v1/reconciliation", tag = "payments", responses(
+    (status = 200, description = "the first page of what does not fit", body = ReconciliationPage),
+    (status = 503, description = "the store cannot be read", body = Wire, content_type = "application/problem+json"),
+))]
+async fn run_reconciliation(State(gateway): State<Gateway>, caller: Caller) -> Result<Reply, Problem> {
+    caller.may(Action::Operate)?;
+    gateway.app.reconcile_now().await?;
+    reply(&gateway, ListPage::default()).await
+}
+
+async fn reply(gateway: &Gateway, list: ListPage) -> Result<Reply, Problem> {
+    let mut page = gateway.app.reconciliation(list).await?;
+    page.next = Cursor::seal(page.next);
+    Ok(Reply::ok(&page))
+}
