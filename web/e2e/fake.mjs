@@ -267,6 +267,7 @@ export async function startFake({ port = 0 } = {}) {
       return view(order);
     }],
     ["GET", /^\/v1\/orders\/([^/]+)\/receipt$/, ({ params: [orderId] }) => ({ ...find(orderId).receipt, url: `/v1/receipts/${orderId}.pdf`, expiresAt: now() })],
+    ["GET", /^\/v1\/payments\/([^/]+)\/refunds$/, ({ params: [orderId] }) => ({ items: [], revision: find(orderId).revision, captured: 0, refunded: 0, pending: 0, left: 0 })],
     ["GET", /^\/v1\/mailbox$/, ({ query }) => ({ items: mails.filter(({ to }) => !query.get("to") || to === query.get("to")).map(({ text: _text, ...summary }) => summary) })],
     ["GET", /^\/v1\/mailbox\/([^/]+)$/, ({ params: [mailId] }) => mails.find((one) => one.mailId === mailId) ?? refuse(404, "not-found", "there is no such mail")],
     ["GET", /^\/healthz$/, () => ({ status: "ok" })],

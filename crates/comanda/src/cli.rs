@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Place, follow, pay and cancel orders
     #[command(subcommand)]
     Order(Order),
+    /// Refund, void and reconcile payments
+    #[command(subcommand)]
+    Payment(Payment),
     /// Work with flow files
     #[command(subcommand)]
     Flow(Flow),
@@ -224,6 +227,72 @@ pub(crate) struct Place {
     /// Watch it until it reaches its end
     #[arg(long)]
     pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Payment {
+    /// Give money back: an amount, units of lines, or all that is left
+    Refund(Refund),
+    /// List refunds: of one order, or the newest
+    Refunds {
+        /// The order
+        order: Option<String>,
+        /// Only those that are PENDING, SUCCEEDED or FAILED
+        #[arg(long, conflicts_with = "order")]
+        status: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Try a refund again that failed, or whose flow gave up
+    Retry {
+        /// The refund, such as rfd_01h…-1
+        refund: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Call off what is held for an order that is over
+    Void {
+        /// The order
+        order: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List what the provider paid out
+    Payouts {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Match the provider's account to our records, and say what does not fit
+    Reconcile {
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Refund {
+    /// The order
+    pub(crate) order: String,
+    /// How much, in minor units (cents, centavos) [default: what the lines cost, else all that is left]
+    #[arg(long, value_name = "MINOR")]
+    pub(crate) amount: Option<i64>,
+    /// Why, such as quality, item-missing, wrong-item, late-delivery, requested-by-customer
+    #[arg(long, default_value = "requested-by-customer")]
+    pub(crate) reason: String,
+    /// More about it, for the staff
+    #[arg(long, default_value = "")]
+    pub(crate) note: String,
+    /// Units of a line of the order, by its place from 0; may be given several times
+    #[arg(long, value_name = "LINE=QUANTITY")]
+    pub(crate) line: Vec<String>,
+    /// The units are whole and go back to the shelf
+    #[arg(long, requires = "line")]
+    pub(crate) restock: bool,
+    /// Repeating a key gives nothing back twice
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
     #[command(flatten)]
     pub(crate) server: Server,
 }

@@ -53,6 +53,7 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Demo(arguments) => wait(command::demo::run(config, &arguments, output)),
         Command::Order(order) => wait(command::order::run(config, order, output)),
         Command::Ledger(ledger) => wait(command::ledger::run(config, ledger, output)),
+        Command::Payment(payment) => wait(command::payment::run(config, payment, output)),
         Command::Flow(flow) => command::flow::run(&flow, output),
         #[cfg(feature = "aws")]
         Command::DeadLetters(arguments) => wait(command::dead_letters::run(&arguments, output)),

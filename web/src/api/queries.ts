@@ -4,7 +4,7 @@ import { Attempts, randomKey } from "./attempt";
 import { ifMatch, request, withToken } from "./http";
 import { follow, type Liveness } from "./live";
 import { Counter, sendOrder } from "./place";
-import { CreditNoteLink, isFinal, newer, type Catalogue, type KitchenList, type KitchenOrder, type Mail, type MailPage, type Order, type Payment, type PaymentMethod, type ReceiptLink, RefundList } from "./types";
+import { isFinal, newer, type Catalogue, type CreditNoteLink, type KitchenList, type KitchenOrder, type Mail, type MailPage, type Order, type Payment, type PaymentMethod, type ReceiptLink, type RefundList } from "./types";
 
 const POLL_MS = 2_500;
 const QUIET_POLL_MS = 15_000;

@@ -13,4 +13,5 @@ pub(crate) mod health;
 pub(crate) mod ledger;
 pub(crate) mod openapi;
 pub(crate) mod order;
+pub(crate) mod payment;
 pub(crate) mod serve;

@@ -1,0 +1,144 @@
+//! `comanda payment`: the money of orders from a shell.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::order::{encode, money};
+use crate::cli;
+use crate::client::Client;
+use crate::config::Config;
+use crate::failure::{Failure, Kind};
+use crate::output::Output;
+
+pub(crate) async fn run(config: &Config, payment: cli::Payment, output: Output) -> Result<(), Failure> {
+    let client = |server: &cli::Server| Client::new(server.server.as_deref(), config);
+    match payment {
+        cli::Payment::Refund(arguments) => refund(&client(&arguments.server), &arguments, output).await,
+        cli::Payment::Refunds { order, status, server } => {
+            refunds(&client(&server), order.as_deref(), status.as_deref(), output).await
+        }
+        cli::Payment::Retry { refund, server } => {
+            let path = format!("/v1/refunds/{}/retry", encode(&refund));
+            let view: Value = client(&server).post(&path, &json!({}), &[("If-Match", "*")]).await?;
+            output.say(&view, line(&view))
+        }
+        cli::Payment::Void { order, server } => {
+            let path = format!("/v1/payments/{}/void", encode(&order));
+            let view: Value = client(&server).post(&path, &json!({}), &[("If-Match", "*")]).await?;
+            output.say(&view, format!("The payment of {order} is being called off."))
+        }
+        cli::Payment::Payouts { server } => payouts(&client(&server), output).await,
+        cli::Payment::Reconcile { server } => reconcile(&client(&server), output).await,
+    }
+}
+
+async fn refund(client: &Client, arguments: &cli::Refund, output: Output) -> Result<(), Failure> {
+    let mut body = json!({"reason": arguments.reason, "note": arguments.note});
+    let mut lines = Vec::new();
+    for text in &arguments.line {
+        let wrong = || {
+            Failure::new(
+                Kind::Usage,
+                format!("`{text}` is no line; write the place of a line and how many units, as `0=1`"),
+            )
+        };
+        let (place, quantity) = text.split_once('=').ok_or_else(wrong)?;
+        let (place, quantity): (usize, i64) =
+            (place.parse().map_err(|_| wrong())?, quantity.parse().map_err(|_| wrong())?);
+        lines.push(json!({"line": place, "quantity": quantity, "restock": arguments.restock}));
+    }
+    if let Some(body) = body.as_object_mut() {
+        if let Some(amount) = arguments.amount {
+            body.insert("amount".into(), amount.into());
+        }
+        if !lines.is_empty() {
+            body.insert("lines".into(), lines.into());
+        }
+    }
+    let path = format!("/v1/payments/{}/refunds", encode(&arguments.order));
+    // What is left is looked at once, so that two people do not give the same back twice.
+    let list: Value = client.get(&path).await?;
+    let revision = format!("\"{}\"", list.get("revision").and_then(Value::as_i64).unwrap_or_default());
+    let mut headers = vec![("If-Match", revision.as_str())];
+    if let Some(key) = &arguments.idempotency_key {
+        // A repeated request is answered again, whatever happened since.
+        headers = vec![("If-Match", "*"), ("Idempotency-Key", key.as_str())];
+    }
+    let view: Value = client.post(&path, &body, &headers).await?;
+    output.say(&view, line(&view))
+}
+
+async fn refunds(client: &Client, order: Option<&str>, status: Option<&str>, output: Output) -> Result<(), Failure> {
+    let path = match order {
+        Some(order) => format!("/v1/payments/{}/refunds", encode(order)),
+        None => format!("/v1/refunds{}", status.map(|s| format!("?status={}", encode(s))).unwrap_or_default()),
+    };
+    let page: Value = client.get(&path).await?;
+    let text: String = items(&page).iter().map(|refund| line(refund) + "\n").collect();
+    output.say(&page, if text.is_empty() { "No refunds.".into() } else { text })
+}
+
+/// One refund on a line.
+fn line(refund: &Value) -> String {
+    let text = |key: &str| refund.get(key).and_then(Value::as_str).unwrap_or_default();
+    let amount = money(refund.get("amount").and_then(Value::as_i64).unwrap_or_default(), text("currency"));
+    let note = refund.get("creditNote").and_then(Value::as_i64);
+    let note = note.map_or_else(String::new, |number| format!("  credit note {number}"));
+    format!(
+        "{}  {:<9} {amount:>14}  {}{note}{}",
+        text("refundId"),
+        text("status"),
+        text("reason"),
+        prefixed(text("failure"))
+    )
+}
+
+fn prefixed(failure: &str) -> String {
+    if failure.is_empty() { String::new() } else { format!("  {failure}") }
+}
+
+async fn payouts(client: &Client, output: Output) -> Result<(), Failure> {
+    let page: Value = client.get("/v1/payouts").await?;
+    let mut text = String::new();
+    for payout in items(&page) {
+        let field = |key: &str| payout.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let amount = money(payout.get("amount").and_then(Value::as_i64).unwrap_or_default(), &field("currency"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}  {}  {amount:>14}", field("at"), field("payoutId"));
+    }
+    output.say(&page, if text.is_empty() { "No payouts yet.".into() } else { text })
+}
+
+/// Reads the provider's account, and fails if something in it does not fit.
+async fn reconcile(client: &Client, output: Output) -> Result<(), Failure> {
+    let page: Value = client.post("/v1/reconciliation", &json!({}), &[]).await?;
+    let unmatched = items(&page);
+    let mut text = String::new();
+    for item in &unmatched {
+        let field = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default();
+        let amount = |key: &str| {
+            item.get(key).and_then(Value::as_i64).map_or_else(|| "nothing".into(), |n| money(n, field("currency")))
+        };
+        let _ = writeln!(
+            text,
+            "{} {} {}: we say {}, the provider {}",
+            field("reason"),
+            field("subject"),
+            field("id"),
+            amount("ours"),
+            amount("theirs")
+        );
+    }
+    let as_of = page.get("asOf").and_then(Value::as_str).unwrap_or("never");
+    let _ = writeln!(text, "The provider's account was read to its end: {as_of}.");
+    output.say(&page, text)?;
+    match unmatched.len() {
+        0 => Ok(()),
+        n => Err(Failure::new(Kind::Refused, format!("{n} lines or records do not fit"))),
+    }
+}
+
+fn items(page: &Value) -> Vec<Value> {
+    page.get("items").and_then(Value::as_array).cloned().unwrap_or_default()
+}
