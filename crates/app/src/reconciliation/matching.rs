@@ -90,7 +90,13 @@ impl App {
     }
 
     async fn payment_of(&self, movement: &Movement) -> Result<Option<Payment>, ReadError> {
-        match movement.order_id.as_deref().and_then(order::private_id) {
+        let mut order_id = movement.order_id.as_deref().and_then(order::private_id);
+        if let (None, Some(intent)) = (order_id, &movement.intent) {
+            // A provider that does not answer now is asked again with the next beat.
+            let found = self.provider.retrieve(intent).await.ok();
+            order_id = found.and_then(|intent| order::private_id(&intent.order_id));
+        }
+        match order_id {
             Some(id) => Payment::load(&*self.store, id).await,
             None => Ok(None),
         }

@@ -53,7 +53,7 @@ impl App {
     pub(crate) async fn reconcile(&self, now: i64, begin: Instant) -> Result<(), StoreError> {
         // Matching reads by key and by index: what was applied a moment ago must be durable.
         self.store.flush().await?;
-        let mut progress = self.progress().await?;
+        let mut progress = self.reconciled().await?;
         self.read_account(&mut progress, now, begin).await?;
         self.look_again(now).await?;
         self.find_missing(&mut progress, now).await
@@ -68,14 +68,14 @@ impl App {
         let failed = |error: StoreError| crate::FindError::Store(store::ReadError::Unavailable(error.into()));
         for _ in 0..MAX_PAGES {
             self.reconcile(now, Instant::now()).await.map_err(failed)?;
-            if self.progress().await.map_err(failed)?.completed_at.is_some_and(|at| at >= now) {
+            if self.reconciled().await.map_err(failed)?.completed_at.is_some_and(|at| at >= now) {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn progress(&self) -> Result<Progress, StoreError> {
+    async fn reconciled(&self) -> Result<Progress, StoreError> {
         let row = self.store.get(&PROGRESS, &self.provider.name().into()).await?;
         let int = |column: &str| row.as_ref().and_then(|row| row.int(column));
         Ok(Progress {
@@ -90,7 +90,7 @@ impl App {
     }
 
     /// Writes the progress if nobody else did; answers whether it was.
-    async fn keep(&self, progress: &mut Progress, mut batch: Batch) -> Result<bool, StoreError> {
+    async fn keep_progress(&self, progress: &mut Progress, mut batch: Batch) -> Result<bool, StoreError> {
         let values = vec![
             Value::Int(progress.revision + 1),
             Value::Int(progress.since),
@@ -137,7 +137,7 @@ impl App {
                 progress.completed_at = Some(now);
             }
             let ended = progress.cursor.is_none();
-            if !self.keep(progress, Batch::new()).await? || ended || begin.elapsed() >= BUDGET {
+            if !self.keep_progress(progress, Batch::new()).await? || ended || begin.elapsed() >= BUDGET {
                 return Ok(());
             }
         }
@@ -279,7 +279,7 @@ impl App {
             let reference = refund_reference(&refund.public_id(), refund.attempt);
             self.miss(&reference, -refund.amount, refund.currency(), now, &mut batch).await?;
         }
-        self.keep(progress, batch).await.map(drop)
+        self.keep_progress(progress, batch).await.map(drop)
     }
 
     async fn miss(

@@ -81,6 +81,10 @@ pub(crate) struct Order {
     pub(crate) service_fee_basis_points: i64,
     /// The largest tip, in minor units.
     pub(crate) max_tip: i64,
+    /// What becomes of money that comes when the time to pay is over: `reserve-again` or `refund`.
+    pub(crate) late_payment: String,
+    /// For how long after its expiry an order can be taken up again.
+    pub(crate) late_payment_within: Duration,
     /// How long the link to a receipt works.
     pub(crate) receipt_link: Duration,
 }
@@ -206,6 +210,8 @@ impl Default for Config {
                 delivery_fee: 800,
                 service_fee_basis_points: 0,
                 max_tip: 50_000,
+                late_payment: "reserve-again".into(),
+                late_payment_within: Duration::hours(2),
                 receipt_link: Duration::minutes(15),
             },
             payment: Payment {
@@ -282,6 +288,8 @@ impl Config {
             .or_else(|| self.time_zone_problem())
             .or_else(|| self.cut_off_problem())
             .or_else(|| lasts("order.payment_deadline", self.order.payment_deadline, second, day))
+            .or_else(|| one_of("order.late_payment", &self.order.late_payment, &["reserve-again", "refund"]))
+            .or_else(|| lasts("order.late_payment_within", self.order.late_payment_within, second, day))
             .or_else(|| lasts("order.receipt_link", self.order.receipt_link, second, day))
             .or_else(|| within("order.payment_attempts", self.order.payment_attempts.into(), 1, 100))
             .or_else(|| amount("order.delivery_fee", self.order.delivery_fee, MAX_CHARGE))

@@ -1,6 +1,6 @@
 //! From the configuration to the settings of the parts.
 
-use app::{CourierSettings, Settings, SimulatorSettings};
+use app::{CourierSettings, LatePaymentPolicy, LatePaymentSettings, Settings, SimulatorSettings};
 use domain::Currency;
 use domain::basket::Charges;
 use domain::payment::CaptureOn;
@@ -31,6 +31,13 @@ pub(crate) fn of(config: &Config, url: &str) -> Settings {
         max_payment_attempts: config.order.payment_attempts.into(),
         capture_on: CaptureOn::from_name(&config.payment.capture).unwrap_or(defaults.capture_on),
         poll_after_ms: config.payment.poll_after.as_ms(),
+        late_payment: LatePaymentSettings {
+            policy: match config.order.late_payment.as_str() {
+                "refund" => LatePaymentPolicy::Refund,
+                _ => LatePaymentPolicy::ReserveAgain,
+            },
+            within_ms: config.order.late_payment_within.as_ms(),
+        },
         receipt_link_ms: config.order.receipt_link.as_ms(),
         public_url: match config.public_url.as_str() {
             "" => url.to_owned(),
