@@ -371,6 +371,369 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/ledger/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the chart of accounts */
+        get: operations["list_accounts"];
+        put?: never;
+        /**
+         * Open an account
+         * @description The same request again answers the account as it is.
+         */
+        post: operations["open_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/accounts/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an account */
+        get: operations["show_account"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/accounts/{code}/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the balance of an account at an instant */
+        get: operations["account_balance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/accounts/{code}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close an account
+         * @description It takes no entries from then on; those it has stay. Accounts that payments post to cannot be closed.
+         */
+        post: operations["close_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/accounts/{code}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Open a closed account again */
+        post: operations["reopen_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/balances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the balances of all accounts for a period */
+        get: operations["show_balances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List sealed days, newest first */
+        get: operations["list_days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/days/{date}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the text that was sealed
+         * @description `sha256sum` of it is the hash of the day, which the next day's text holds.
+         */
+        get: operations["show_day"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/days/{date}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close a day
+         * @description Seals every day after the last sealed one up to this one with a SHA-256 that covers the day before. What comes later for a
+         *     sealed day restates it visibly; the seal stays.
+         */
+        post: operations["close_day"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List entries, the last recorded first */
+        get: operations["list_entries"];
+        put?: never;
+        /**
+         * Post an entry
+         * @description Its postings sum to zero in every currency; a debit is above zero, a credit below. Answers once it is durable. With an
+         *     `Idempotency-Key`, the same request answers the first entry for good, and another body under that key is refused.
+         */
+        post: operations["post_entry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/entries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an entry */
+        get: operations["show_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/entries/{id}/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo an entry
+         * @description Posts the same postings with their signs turned, linked to the entry, at most once. The same request again answers the
+         *     first undoing.
+         */
+        post: operations["reverse_entry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/entries:batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post up to 10,000 entries, all or none
+         * @description With an `Idempotency-Key` for the whole batch.
+         */
+        post: operations["post_entries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export entries as CSV, JSON lines or a journal for hledger
+         * @description Streams, however many there are. A stream that breaks off is not whole: look at the end of the connection.
+         */
+        get: operations["export_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import a bank statement
+         * @description The body is the file, CSV or OFX, at most 8 MiB and 10,000 lines. Everything is imported in one commit, or nothing if a
+         *     line is rejected; `dryRun=true` lists the rejected lines by number. A line that was imported before is left out.
+         */
+        post: operations["import_statement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/projection": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show where the daily consolidation stands */
+        get: operations["show_projection"];
+        /**
+         * Stop the daily consolidation, or let it go on
+         * @description Entries are accepted either way; a stopped one catches up later.
+         */
+        put: operations["switch_projection"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/projection/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Build the daily consolidation anew from the entries
+         * @description Entries are accepted and reports are answered meanwhile. It goes on when the client gives up waiting.
+         */
+        post: operations["rebuild_projection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/restatements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what came late to sealed days, newest first */
+        get: operations["list_restatements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Prove that entries, balances and sealed days agree */
+        get: operations["verify_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/mailbox": {
         parameters: {
             query?: never;
@@ -798,6 +1161,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/statements/{account}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the daily statement of an account
+         * @description Opening, debits, credits, closing and number of postings for each of up to 400 merchant days, and how sealed days were
+         *     restated.
+         */
+        get: operations["show_statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stats": {
         parameters: {
             query?: never;
@@ -864,6 +1248,33 @@ export interface components {
             /** @description Until when it must be paid. */
             expiresAt: components["schemas"]["Instant"];
             engine?: null | components["schemas"]["Load"];
+        };
+        /**
+         * @description What an account is: it says on which side it grows and where reports show it.
+         * @enum {string}
+         */
+        AccountKind: "asset" | "liability" | "income" | "expense" | "equity";
+        /** @description An account. */
+        AccountView: {
+            /** @description Its code. */
+            code: string;
+            /** @description What it is. */
+            kind: components["schemas"]["AccountKind"];
+            /** @description What people read. */
+            name: string;
+            currency?: null | components["schemas"]["Currency"];
+            /** @description Whether it takes no entries any more. */
+            closed: boolean;
+            /** @description Whether payments post to it, so that it cannot be closed. */
+            builtIn: boolean;
+            /** @description Since when it is there. */
+            openedAt: components["schemas"]["Instant"];
+            closedAt?: null | components["schemas"]["Instant"];
+            /**
+             * Format: int64
+             * @description Grows with every change.
+             */
+            revision: number;
         };
         /**
          * @description What a person may do with an order now.
@@ -957,6 +1368,88 @@ export interface components {
             /** @description Whether differences were left out. */
             more: boolean;
         };
+        /**
+         * @description Which of an entry's two times decides.
+         * @enum {string}
+         */
+        BalanceBy: "effective" | "recorded";
+        /** @description One account of [`BalancesView`]. */
+        BalanceLine: {
+            /**
+             * Format: int64
+             * @description Before it.
+             */
+            opening: number;
+            /**
+             * Format: int64
+             * @description What was debited.
+             */
+            debits: number;
+            /**
+             * Format: int64
+             * @description What was credited.
+             */
+            credits: number;
+            /**
+             * Format: int64
+             * @description After it.
+             */
+            closing: number;
+            /**
+             * Format: int64
+             * @description How many postings.
+             */
+            postings: number;
+            /** @description Its code. */
+            account: string;
+            /** @description What it is. */
+            kind: components["schemas"]["AccountKind"];
+            /** @description The currency. */
+            currency: components["schemas"]["Currency"];
+        };
+        /** @description The balance of an account at an instant. */
+        BalanceView: {
+            /** @description Its code. */
+            account: string;
+            /** @description The currency. */
+            currency: components["schemas"]["Currency"];
+            /** @description The instant, itself included. */
+            at: components["schemas"]["Instant"];
+            /** @description By which time. */
+            by: components["schemas"]["BalanceBy"];
+            /**
+             * Format: int64
+             * @description Debits less credits.
+             */
+            balance: number;
+            /** @description Everything recorded up to this instant is in it. */
+            asOf: components["schemas"]["Instant"];
+        };
+        /** @description The balances of all accounts that moved or have one. */
+        BalancesView: {
+            /** @description The first day. */
+            from: string;
+            /** @description The last day. */
+            to: string;
+            /** @description In the order of codes and currencies. */
+            accounts: components["schemas"]["BalanceLine"][];
+            /** @description Everything recorded up to this instant is in it. */
+            asOf: components["schemas"]["Instant"];
+        };
+        /** @description Entries that were posted together. */
+        BatchView: {
+            /** @description The id of the first; the others' follow it in the order of the request. */
+            first: string;
+            /** @description The id of the last. */
+            last: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            entries: number;
+            /** @description When they were accepted. */
+            recordedAt: components["schemas"]["Instant"];
+        };
         /** @description Calls an order off. */
         CancelOrder: {
             /** @description Shown in the order's timeline, at most 280 characters. */
@@ -991,6 +1484,11 @@ export interface components {
          * @enum {string}
          */
         Category: "snack" | "side" | "drink" | "dessert";
+        /** @description The chart of accounts. */
+        ChartView: {
+            /** @description In the order of codes. */
+            accounts: components["schemas"]["AccountView"][];
+        };
         /** @description One choice of an option. */
         Choice: {
             /** @description Its code, unique in the option. */
@@ -1103,6 +1601,39 @@ export interface components {
             /** @description The language of mails and receipts. */
             locale?: components["schemas"]["Locale"];
         };
+        /** @description One day of a statement. */
+        DayView: {
+            /**
+             * Format: int64
+             * @description Before it.
+             */
+            opening: number;
+            /**
+             * Format: int64
+             * @description What was debited.
+             */
+            debits: number;
+            /**
+             * Format: int64
+             * @description What was credited.
+             */
+            credits: number;
+            /**
+             * Format: int64
+             * @description After it.
+             */
+            closing: number;
+            /**
+             * Format: int64
+             * @description How many postings.
+             */
+            postings: number;
+            /** @description The merchant's day: from the cut-off to the next. */
+            date: string;
+            /** @description Whether it is sealed. */
+            sealed: boolean;
+            restated?: null | components["schemas"]["RestatedView"];
+        };
         /**
          * @description Picked up by the customer, or brought by a courier.
          * @enum {string}
@@ -1164,6 +1695,45 @@ export interface components {
             finished: number;
             queues: components["schemas"]["Queue"][];
         };
+        /**
+         * @description What made an entry.
+         * @enum {string}
+         */
+        EntryKind: "manual" | "import" | "reversal" | "capture" | "refund" | "fee" | "payout" | "dispute";
+        /** @description A page of entries. */
+        EntryPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["EntryView"][];
+            /** @description The cursor of the next page. A page that had to look at many other entries may be short or empty and still have one. */
+            next?: string | null;
+        };
+        /** @description An entry. */
+        EntryView: {
+            /** @description Its id. */
+            id: string;
+            /** @description What made it. */
+            kind: components["schemas"]["EntryKind"];
+            /** @description What people read. */
+            description: string;
+            /** @description When it counts. */
+            effectiveAt: components["schemas"]["Instant"];
+            /** @description When it was accepted. */
+            recordedAt: components["schemas"]["Instant"];
+            /** @description Its sides. */
+            postings: components["schemas"]["Posting"][];
+            /** @description What makes it unique. */
+            key?: string | null;
+            /** @description The key or id of the entry that it undoes. */
+            reverses?: string | null;
+            /** @description Why. */
+            reason?: string | null;
+            /** @description The entry that undoes it; absent in lists. */
+            reversedBy?: string | null;
+            /** @description Whatever the caller wanted to find again. */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
         /** @description One run of a flow. */
         Execution: {
             /** @description As the order names it. */
@@ -1219,6 +1789,44 @@ export interface components {
         History: {
             /** @description As the Step Functions API shows them. */
             events: Record<string, never>[];
+        };
+        /** @description What an import did, or would do. */
+        ImportView: {
+            /** @description Whether nothing was changed because only the outcome was asked for. */
+            dryRun: boolean;
+            /**
+             * Format: int64
+             * @description Lines that became entries, or would.
+             */
+            imported: number;
+            /**
+             * Format: int64
+             * @description Lines that an earlier import brought already.
+             */
+            known: number;
+            /**
+             * Format: int64
+             * @description The sum of deposits, in minor units.
+             */
+            deposits: number;
+            /**
+             * Format: int64
+             * @description The sum of withdrawals, in minor units, at least 0.
+             */
+            withdrawals: number;
+            /** @description The account. */
+            account: string;
+            /** @description Its currency. */
+            currency: components["schemas"]["Currency"];
+            /** @description The id of the first entry; the others follow. */
+            first?: string | null;
+            /** @description Lines that cannot be imported; with any of them nothing is. At most 1,000 are named. */
+            rejected: components["schemas"]["Rejected"][];
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            rejectedCount: number;
         };
         /**
          * Format: date-time
@@ -1378,6 +1986,17 @@ export interface components {
          * @enum {string}
          */
         Notice: "received" | "payment-confirmed" | "payment-refused" | "in-preparation" | "ready" | "out-for-delivery" | "delivered" | "cancelled" | "rejected" | "refunded" | "expired" | "reopened";
+        /** @description Opens an account. */
+        OpenAccount: {
+            /**
+             * @description As `expenses:rent`: one of `assets`, `liabilities`, `equity`, `income`, `expenses`, and lower-case segments.
+             * @example expenses:rent
+             */
+            code: string;
+            /** @description What people read, at most 120 characters. */
+            name: string;
+            currency?: null | components["schemas"]["Currency"];
+        };
         /** @description A page of orders. */
         OrderPage: {
             /** @description Newest first. */
@@ -1602,6 +2221,34 @@ export interface components {
             /** @description When. */
             at: components["schemas"]["Instant"];
         };
+        /** @description Balances and movement of a period. Debits and credits are at least 0; balances are debits less credits. */
+        PeriodView: {
+            /**
+             * Format: int64
+             * @description Before it.
+             */
+            opening: number;
+            /**
+             * Format: int64
+             * @description What was debited.
+             */
+            debits: number;
+            /**
+             * Format: int64
+             * @description What was credited.
+             */
+            credits: number;
+            /**
+             * Format: int64
+             * @description After it.
+             */
+            closing: number;
+            /**
+             * Format: int64
+             * @description How many postings.
+             */
+            postings: number;
+        };
         /** @description Places an order. Amounts are minor units of the merchant's currency. */
         PlaceOrder: {
             customer?: null | components["schemas"]["Customer"];
@@ -1648,6 +2295,46 @@ export interface components {
             trackingToken: string;
             /** @description Until when it must be paid. */
             expiresAt: components["schemas"]["Instant"];
+        };
+        /** @description Posts entries, all or none. */
+        PostBatch: {
+            /** @description 1 to 10,000. */
+            entries: components["schemas"]["PostEntry"][];
+        };
+        /** @description Posts an entry: its postings sum to zero in every currency. */
+        PostEntry: {
+            /** @description What people read. */
+            description: string;
+            effectiveAt?: null | components["schemas"]["Instant"];
+            /** @description 2 to 100. */
+            postings: components["schemas"]["PostingLine"][];
+            /** @description Whatever you want to find again. */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        /** @description One side of an entry. */
+        Posting: {
+            /** @description The code of the account, as `assets:bank`. */
+            account: string;
+            /**
+             * Format: int64
+             * @description Minor units: a debit is above zero, a credit below.
+             */
+            amount: number;
+            /** @description Of the amount. */
+            currency: components["schemas"]["Currency"];
+        };
+        /** @description One side of an entry. */
+        PostingLine: {
+            /** @description The account's code. */
+            account: string;
+            /**
+             * Format: int64
+             * @description Minor units: a debit is above zero, a credit below.
+             */
+            amount: number;
+            currency?: null | components["schemas"]["Currency"];
         };
         /** @description As it travels. */
         Problem: {
@@ -1729,6 +2416,45 @@ export interface components {
             /** @description Its stock. */
             stock: components["schemas"]["StockView"];
         };
+        /** @description Where the daily consolidation stands. */
+        ProjectionView: {
+            /** @description Whether it may run; a person can stop it. */
+            running: boolean;
+            /** @description Everything recorded up to this instant is in the reports. */
+            asOf: components["schemas"]["Instant"];
+            /**
+             * Format: int64
+             * @description How far that is behind now.
+             */
+            lagMs: number;
+            /**
+             * Format: int64
+             * @description Entries in the reports.
+             */
+            entries: number;
+            /**
+             * Format: int64
+             * @description Rows of entries that wait; an entry of its own or some hundreds of a batch are one row.
+             */
+            pending: number;
+            /** @description Whether even more wait than were counted for this answer. */
+            morePending: boolean;
+            /**
+             * Format: int64
+             * @description Grows with every rebuild.
+             */
+            generation: number;
+            /** @description Whether it is being rebuilt. */
+            rebuilding: boolean;
+            /** @description The zone and the cut-off of the days. */
+            calendar: string;
+            /** @description The first sealed day. */
+            firstSealed?: string | null;
+            /** @description The last sealed day. */
+            lastSealed?: string | null;
+            /** @description Its hash. */
+            seal?: string | null;
+        };
         /** @description A queue. */
         Queue: {
             queue: string;
@@ -1744,6 +2470,29 @@ export interface components {
         /** @description The queues. */
         Queues: {
             items: components["schemas"]["Queue"][];
+        };
+        /** @description A rebuild that is done. */
+        RebuiltView: {
+            /**
+             * Format: int64
+             * @description Entries that were counted.
+             */
+            entries: number;
+            /**
+             * Format: int64
+             * @description Their postings.
+             */
+            postings: number;
+            /**
+             * Format: int64
+             * @description Accounts, each in a currency.
+             */
+            accounts: number;
+            /**
+             * Format: int64
+             * @description How long it took.
+             */
+            tookMs: number;
         };
         /** @description Where to download a receipt. */
         ReceiptLink: {
@@ -1896,6 +2645,16 @@ export interface components {
              */
             creditNote?: number | null;
         };
+        /** @description A line that cannot be imported. */
+        Rejected: {
+            /**
+             * Format: int64
+             * @description Its number in the file, from 1.
+             */
+            line: number;
+            /** @description Why. */
+            reason: string;
+        };
         /** @description Gives money back. Without an amount, what the lines cost; without lines, all that is left. */
         RequestRefund: {
             /**
@@ -1914,6 +2673,105 @@ export interface components {
         ResolveOrder: {
             /** @description What was done about it, for the order's timeline; at most 280 characters. */
             note: string;
+        };
+        /** @description What came to a sealed day or to days before it after it was sealed: now less then. */
+        RestatedView: {
+            /**
+             * Format: int64
+             * @description Of the opening balance.
+             */
+            opening: number;
+            /**
+             * Format: int64
+             * @description Of the day's debits.
+             */
+            debits: number;
+            /**
+             * Format: int64
+             * @description Of the day's credits.
+             */
+            credits: number;
+            /**
+             * Format: int64
+             * @description Of the closing balance.
+             */
+            closing: number;
+            /**
+             * Format: int64
+             * @description Late postings.
+             */
+            postings: number;
+        };
+        /** @description A page of restatements. */
+        RestatementPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["RestatementView"][];
+            /** @description The cursor of the next page. */
+            next?: string | null;
+        };
+        /** @description Entries that came late to sealed days. */
+        RestatementView: {
+            /** @description The first entry of the row they were recorded in. */
+            entry: string;
+            /** @description The earliest day that they restate. */
+            firstDay: string;
+            /** @description The last day that was sealed then: it and all between are restated. */
+            lastSealed: string;
+            /**
+             * Format: int64
+             * @description Late postings.
+             */
+            postings: number;
+            /** @description When they were counted. */
+            at: components["schemas"]["Instant"];
+        };
+        /** @description Undoes an entry. */
+        ReverseEntry: {
+            /** @description Why. */
+            reason: string;
+            effectiveAt?: null | components["schemas"]["Instant"];
+        };
+        /** @description A sealed day. */
+        SealView: {
+            /** @description The day. */
+            date: string;
+            /** @description SHA-256 of its text, in hex. */
+            hash: string;
+            /** @description The hash of the day before, which the text holds. */
+            previous: string;
+            /** @description When it was sealed. */
+            sealedAt: components["schemas"]["Instant"];
+            /**
+             * Format: int64
+             * @description Accounts in it.
+             */
+            accounts: number;
+        };
+        /** @description Sealed days. */
+        SealsView: {
+            /** @description Newest first, at most 200. */
+            days: components["schemas"]["SealView"][];
+        };
+        /** @description The daily statement of an account in one currency. */
+        StatementView: {
+            /** @description Its code. */
+            account: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What it is. */
+            kind: components["schemas"]["AccountKind"];
+            /** @description The currency. */
+            currency: components["schemas"]["Currency"];
+            /** @description The first day. */
+            from: string;
+            /** @description The last day. */
+            to: string;
+            /** @description The whole period. */
+            period: components["schemas"]["PeriodView"];
+            /** @description Every day of it. */
+            days: components["schemas"]["DayView"][];
+            /** @description Everything recorded up to this instant is in it. */
+            asOf: components["schemas"]["Instant"];
         };
         /** @description Counts since start. */
         Stats: {
@@ -1966,6 +2824,11 @@ export interface components {
              */
             available: number;
         };
+        /** @description What the consolidation shall do. */
+        SwitchProjection: {
+            /** @description `false` stops it, also over a restart; entries are accepted all the same. */
+            running: boolean;
+        };
         /** @description One step in the life of an order. */
         TimelineEntry: {
             /** @description When. */
@@ -1997,6 +2860,38 @@ export interface components {
             currency: string;
             /** @description Since when it is known. */
             foundAt: components["schemas"]["Instant"];
+        };
+        /** @description What verifying found. */
+        VerifyView: {
+            /**
+             * Format: int64
+             * @description Entries that were counted.
+             */
+            entries: number;
+            /**
+             * Format: int64
+             * @description Their postings.
+             */
+            postings: number;
+            /**
+             * Format: int64
+             * @description Accounts, each in a currency.
+             */
+            accounts: number;
+            /**
+             * Format: int64
+             * @description Sealed days.
+             */
+            days: number;
+            /** @description The last seal. */
+            seal?: string | null;
+            /** @description What does not agree; empty if all does. */
+            differences: string[];
+            /**
+             * Format: int64
+             * @description How many more there are.
+             */
+            more: number;
         };
         /** @description That a void is under way. */
         Voiding: {
@@ -2817,6 +3712,800 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description every account */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChartView"];
+                };
+            };
+        };
+    };
+    open_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenAccount"];
+            };
+        };
+        responses: {
+            /** @description open */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description there is another of that code */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description its code
+                 * @example assets:bank
+                 */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the account */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description there is no such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    account_balance: {
+        parameters: {
+            query?: {
+                /** @description The instant, itself included; absent for now. */
+                at?: string;
+                /** @description By the time at which entries count, or by that at which they were accepted. */
+                by?: components["schemas"]["BalanceBy"];
+                /** @description Absent for the account's or the merchant's. */
+                currency?: components["schemas"]["Currency"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description its code
+                 * @example assets:bank
+                 */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description debits less credits, in minor units */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BalanceView"];
+                };
+            };
+            /** @description there is no such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description too many entries around that instant */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    close_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description its code
+                 * @example expenses:rent
+                 */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description closed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description there is no such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description payments post to it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reopen_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description its code
+                 * @example expenses:rent
+                 */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description open */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description there is no such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_balances: {
+        parameters: {
+            query?: {
+                /** @description The first merchant day, as 2026-03-01; absent for the last day alone. */
+                from?: string;
+                /** @description The last merchant day; absent for today. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description opening, movement and closing of every account */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BalancesView"];
+                };
+            };
+            /** @description a parameter is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_days: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description at most 200 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SealsView"];
+                };
+            };
+        };
+    };
+    show_day: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the merchant's day
+                 * @example 2026-03-01
+                 */
+                date: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the text; `ETag` is its hash */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description the day is not sealed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    close_day: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description the merchant's day
+                 * @example 2026-03-01
+                 */
+                date: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description sealed, now or before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SealView"];
+                };
+            };
+            /** @description the day is not over, or the consolidation is stopped */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the date cannot be used */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_entries: {
+        parameters: {
+            query?: {
+                /** @description Only those that touch this account. */
+                account?: string;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200, by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryPage"];
+                };
+            };
+            /** @description a parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_entry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostEntry"];
+            };
+        };
+        responses: {
+            /** @description posted; `Location` is the entry */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryView"];
+                };
+            };
+            /** @description it does not balance, an account is unknown or closed, or a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the entry */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the entry */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryView"];
+                };
+            };
+            /** @description there is no such entry */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reverse_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the entry */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReverseEntry"];
+            };
+        };
+        responses: {
+            /** @description the entry that undoes it */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryView"];
+                };
+            };
+            /** @description there is no such entry */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description it is undone already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a field is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_entries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostBatch"];
+            };
+        };
+        responses: {
+            /** @description posted */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description an entry is wrong; `pointer` says which */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_entries: {
+        parameters: {
+            query?: {
+                /** @description By default `csv`. */
+                format?: "csv" | "json" | "hledger";
+                /** @description The first merchant day, as 2026-03-01. */
+                from?: string;
+                /** @description The last. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the entries in the order in which they were recorded */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description a parameter is wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_statement: {
+        parameters: {
+            query?: {
+                /** @description By default `csv`. */
+                format?: "csv" | "ofx";
+                /** @description The account whose statement it is; by default `assets:bank`. */
+                account?: string;
+                /** @description By default that of the file, of the account, or the merchant's. */
+                currency?: components["schemas"]["Currency"];
+                /** @description `true` changes nothing and says what would happen. */
+                dryRun?: boolean;
+                /** @description Where deposits come from; by default `income:unknown`. */
+                deposits?: string;
+                /** @description Where withdrawals go; by default `expenses:unknown`. */
+                withdrawals?: string;
+                /** @description CSV: what separates columns; by default found out. */
+                delimiter?: string;
+                /** @description CSV: what separates cents; by default `point`. */
+                decimal?: "point" | "comma";
+                /** @description CSV: `dmy` or `mdy`, where the year does not come first; by default `dmy`. */
+                dates?: "dmy" | "mdy";
+                /** @description CSV: the column of the date, if it is not one of the usual names. */
+                dateColumn?: string;
+                /** @description CSV: the column of the amount; above zero is a deposit. */
+                amountColumn?: string;
+                /** @description CSV: the column of the text. */
+                descriptionColumn?: string;
+                /** @description CSV: the column of the bank's id of the line. */
+                idColumn?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description the file */
+        requestBody: {
+            content: {
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description nothing new, or a dry run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            /** @description imported */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            /** @description the file is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the file or lines of it cannot be imported */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_projection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description its mark and its lag */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectionView"];
+                };
+            };
+        };
+    };
+    switch_projection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwitchProjection"];
+            };
+        };
+        responses: {
+            /** @description as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectionView"];
+                };
+            };
+        };
+    };
+    rebuild_projection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description built */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RebuiltView"];
+                };
+            };
+            /** @description the store cannot work now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_restatements: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestatementPage"];
+                };
+            };
+            /** @description the cursor is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_ledger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what was found; `differences` is empty if all agrees */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifyView"];
                 };
             };
         };
@@ -3955,6 +5644,57 @@ export interface operations {
             };
             /** @description the payment does not wait for that */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_statement: {
+        parameters: {
+            query?: {
+                /** @description Absent for the account's or the merchant's. */
+                currency?: components["schemas"]["Currency"];
+                /** @description The first merchant day, as 2026-03-01; absent for the last day alone. */
+                from?: string;
+                /** @description The last merchant day; absent for today. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description its code
+                 * @example assets:bank
+                 */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the statement */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementView"];
+                };
+            };
+            /** @description there is no such account */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a parameter is wrong */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
