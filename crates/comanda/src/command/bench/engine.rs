@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::process::{self, SELF};
 use crate::cli;
 use crate::config::Config;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
 /// Rounds of the loop, as other engines are measured with.
@@ -111,6 +111,9 @@ pub(super) async fn run(config: &Config, arguments: &cli::Bench, output: Output)
             };
             let machine = runtime.create_state_machine(&new).await.map_err(anyhow::Error::from)?;
             let target = Arc::new(runtime.target(machine, None, None).await.map_err(anyhow::Error::from)?);
+            if kind == MachineKind::Standard {
+                check(&runtime, &target, &flow).await?;
+            }
             load(&runtime, &target, kind, arguments.in_flight, Duration::from_secs(1)).await?;
             let (cpu, begin) = (process::cpu_s(SELF), Instant::now());
             let executions = load(&runtime, &target, kind, arguments.in_flight, arguments.time.std()).await?;
@@ -133,6 +136,22 @@ pub(super) async fn run(config: &Config, arguments: &cli::Bench, output: Output)
         std::fs::remove_dir_all(&config.data)?;
     }
     Ok(())
+}
+
+/// Runs one execution, and makes sure that it does what is counted.
+async fn check(runtime: &Runtime, target: &Target, flow: &Flow) -> Result<(), Failure> {
+    runtime.start_execution(target, Some("check"), json!({"n": ROUNDS})).await.map_err(anyhow::Error::from)?;
+    let place = runtime.find_execution(&target.machine, "check").await.map_err(failed)?;
+    let id = place.map_or(0, |place| place.id);
+    while runtime.describe(id).await.map_err(failed)?.is_some_and(|execution| execution.status == "RUNNING") {
+        tokio::time::sleep(POLL).await;
+    }
+    let history = runtime.history(id).await.map_err(failed)?.unwrap_or_default();
+    let entered = history.iter().filter(|event| event.kind.ends_with("StateEntered")).count() as u64;
+    match (history.last().map(|event| event.kind), entered == flow.transitions) {
+        (Some("ExecutionSucceeded"), true) => Ok(()),
+        (end, _) => Err(Failure::new(Kind::Failed, format!("`{}` ended as {end:?} after {entered} states", flow.name))),
+    }
 }
 
 fn describe(m: &Measured) -> String {

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::Output;
 
 /// Executions per commit.
-const AT_ONCE: u64 = 250;
+const AT_ONCE: u64 = store::MAX_BATCH_OPS as u64;
 /// How long the memory is left to settle.
 const SETTLE: Duration = Duration::from_secs(3);
 /// How long the last ones may take to rest.
