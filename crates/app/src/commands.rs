@@ -5,6 +5,7 @@ use std::fmt;
 use domain::basket::LineRequest;
 use domain::customer::Customer;
 use domain::delivery::{Address, CourierEvent};
+use domain::payment::PaymentStatus;
 use domain::refund::{RefundLine, RefundReason, RefundStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -133,6 +134,17 @@ pub struct RequestRefund {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 50)]
     pub lines: Vec<RefundLine>,
+}
+
+/// Which payments to list, those of the newest orders first.
+#[derive(Debug, Clone, Default)]
+pub struct ListPayments {
+    /// Only these.
+    pub status: Option<PaymentStatus>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
+    /// 1 to 200; 50 by default.
+    pub limit: Option<usize>,
 }
 
 /// Which refunds to list.

@@ -55,8 +55,9 @@ pub(crate) fn settle(
     let give_back = |batch: &mut Batch| {
         start_void(batch, payment.order_id, intent.attempt, Some(&intent.id));
     };
-    if intent.attempt != payment.attempts {
-        // An older try that the customer has given up: nothing of it may stay.
+    let another = payment.intent().is_some_and(|known| known != intent.id);
+    if intent.attempt != payment.attempts || another {
+        // An older try that the customer has given up, or a second intent of this one: nothing of it may stay.
         if !matches!(intent.status, IntentStatus::Held | IntentStatus::Taken) {
             return Ok(WebhookOutcome::Ignored);
         }

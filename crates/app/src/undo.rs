@@ -16,7 +16,12 @@ use crate::{App, FunctionError, ledger};
 pub(crate) fn start_void(batch: &mut Batch, order_id: i64, attempt: i64, intent: Option<&str>) -> i64 {
     let id = order::public_id(order_id);
     let input = json!({ "orderId": id, "attempt": attempt, "intent": intent });
-    batch.start_flow(crate::VOID_FLOW_NAME, &format!("{id}-void-{attempt}"), input)
+    // One for each intent: a try can have more than one.
+    let name = match intent {
+        Some(intent) => format!("{id}-void-{intent}"),
+        None => format!("{id}-void-{attempt}"),
+    };
+    batch.start_flow(crate::VOID_FLOW_NAME, &name, input)
 }
 
 /// Starts the flow of money that came when the time to pay was over.
@@ -159,7 +164,9 @@ impl App {
             // It was not undone: look again.
             IntentStatus::Held | IntentStatus::Pending => Err(ProviderError::Unavailable.into()),
             // The news of the current try, heard by asking: late money, with a flow of its own.
-            IntentStatus::Taken if current && payment.status != PaymentStatus::Rejected => {
+            IntentStatus::Taken
+                if current && (counts || payment.intent().is_none()) && payment.status != PaymentStatus::Rejected =>
+            {
                 self.decide(&found, now, batch).await?;
                 Ok(())
             }

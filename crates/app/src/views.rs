@@ -7,10 +7,11 @@ use domain::basket::Line;
 use domain::catalogue::Product;
 use domain::customer::Customer;
 use domain::delivery::{Address, DeliveryKind, DeliveryStatus};
+use domain::dispute::DisputeStatus;
 use domain::money::Locale;
 use domain::notification::Notice;
 use domain::order::{Action, OrderStatus};
-use domain::payment::PaymentStatus;
+use domain::payment::{CaptureOn, PaymentStatus};
 use domain::refund::{RefundLine, RefundReason, RefundStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -143,6 +144,82 @@ pub struct PaymentView {
     pub action_url: Option<String>,
     /// Until when it must be paid.
     pub expires_at: Instant,
+}
+
+/// A payment as the staff sees it: the customer's view, and what stands behind it. Amounts are minor units.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentDetail {
+    /// `ord_...`
+    pub order_id: String,
+    /// The ETag.
+    pub revision: i64,
+    /// What the customer sees.
+    #[serde(flatten)]
+    pub payment: PaymentView,
+    /// Who takes the money, as `stripe`.
+    pub provider: String,
+    /// The provider's id of the current try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent: Option<String>,
+    /// When the amount is taken.
+    pub capture_on: CaptureOn,
+    /// Until when a held amount can be taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_before: Option<Instant>,
+    /// What the provider keeps, once it has said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee: Option<i64>,
+    /// Set apart for refunds that are not decided.
+    pub refund_pending: i64,
+    /// What the customer's bank has taken back.
+    pub disputed: i64,
+    /// What can still be given back.
+    pub left: i64,
+    /// What the amount is made of: the lines.
+    pub subtotal: i64,
+    /// The courier.
+    pub delivery_fee: i64,
+    /// The service.
+    pub service_fee: i64,
+    /// For the staff.
+    pub tip: i64,
+    /// Its disputes; empty in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disputes: Vec<DisputeView>,
+}
+
+/// A dispute: the customer's bank asks for the money back.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DisputeView {
+    /// The provider's id.
+    pub dispute_id: String,
+    /// Where it stands.
+    pub status: DisputeStatus,
+    /// Minor units.
+    pub amount: i64,
+    /// What the provider took for it so far, minor units.
+    pub fee: i64,
+    /// Of the amounts.
+    pub currency: Currency,
+    /// The customer's reason by the provider's code, as `fraudulent`.
+    pub reason: String,
+    /// Until when the shop can answer, in the provider's console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub respond_by: Option<Instant>,
+    /// When it was heard of.
+    pub opened_at: Instant,
+}
+
+/// A page of payments.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PaymentPage {
+    /// Those of the newest orders first.
+    pub items: Vec<PaymentDetail>,
+    /// The cursor of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Why a payment was refused.

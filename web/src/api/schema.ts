@@ -918,6 +918,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List payments, those of the newest orders first */
+        get: operations["list_payments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{order}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an order's payment, with its parts, its fee and its disputes */
+        get: operations["show_payment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{order}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what an order's payment holds, before its flow does
+         * @description For shops that take the money when the order leaves, and an order that the shop works on. The flow finds it done.
+         */
+        post: operations["capture_payment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/payments/{order}/refunds": {
         parameters: {
             query?: never;
@@ -1455,6 +1509,11 @@ export interface components {
             /** @description Shown in the order's timeline, at most 280 characters. */
             reason: string;
         };
+        /**
+         * @description When the amount that is held is taken.
+         * @enum {string}
+         */
+        CaptureOn: "acceptance" | "dispatch";
         /** @description Everything that is sold. */
         CatalogueView: {
             /** @description Of all prices. */
@@ -1674,6 +1733,35 @@ export interface components {
             subject: string;
             /** @description Both sides. */
             detail: string;
+        };
+        /**
+         * @description Where a dispute stands.
+         * @enum {string}
+         */
+        DisputeStatus: "INQUIRY" | "OPEN" | "WON" | "LOST";
+        /** @description A dispute: the customer's bank asks for the money back. */
+        DisputeView: {
+            /** @description The provider's id. */
+            disputeId: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["DisputeStatus"];
+            /**
+             * Format: int64
+             * @description Minor units.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description What the provider took for it so far, minor units.
+             */
+            fee: number;
+            /** @description Of the amounts. */
+            currency: components["schemas"]["Currency"];
+            /** @description The customer's reason by the provider's code, as `fraudulent`. */
+            reason: string;
+            respondBy?: null | components["schemas"]["Instant"];
+            /** @description When it was heard of. */
+            openedAt: components["schemas"]["Instant"];
         };
         /** @description How the engine is doing. */
         Engine: {
@@ -2121,6 +2209,102 @@ export interface components {
             /** @description How, this time. */
             method: components["schemas"]["PaymentMethod"];
         };
+        /** @description A payment as the staff sees it: the customer's view, and what stands behind it. Amounts are minor units. */
+        PaymentDetail: {
+            /** @description `pay_...` */
+            paymentId: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["PaymentStatus"];
+            /** @description `card` or `pix`. */
+            method: string;
+            /** @description Brand and last four digits, for a card. */
+            card?: string | null;
+            /**
+             * Format: int64
+             * @description How often the customer has tried.
+             */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Minor units.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description What was taken.
+             */
+            captured: number;
+            /**
+             * Format: int64
+             * @description What was given back.
+             */
+            refunded: number;
+            /** @description Of all amounts. */
+            currency: components["schemas"]["Currency"];
+            failure?: null | components["schemas"]["Failure"];
+            /** @description The Pix payload ("copia e cola"), also drawn as a QR code. */
+            qr?: string | null;
+            /** @description Where the customer authenticates, if the provider asks for it. */
+            actionUrl?: string | null;
+            /** @description Until when it must be paid. */
+            expiresAt: components["schemas"]["Instant"];
+            /** @description `ord_...` */
+            orderId: string;
+            /**
+             * Format: int64
+             * @description The ETag.
+             */
+            revision: number;
+            /** @description Who takes the money, as `stripe`. */
+            provider: string;
+            /** @description The provider's id of the current try. */
+            intent?: string | null;
+            /** @description When the amount is taken. */
+            captureOn: components["schemas"]["CaptureOn"];
+            captureBefore?: null | components["schemas"]["Instant"];
+            /**
+             * Format: int64
+             * @description What the provider keeps, once it has said so.
+             */
+            fee?: number | null;
+            /**
+             * Format: int64
+             * @description Set apart for refunds that are not decided.
+             */
+            refundPending: number;
+            /**
+             * Format: int64
+             * @description What the customer's bank has taken back.
+             */
+            disputed: number;
+            /**
+             * Format: int64
+             * @description What can still be given back.
+             */
+            left: number;
+            /**
+             * Format: int64
+             * @description What the amount is made of: the lines.
+             */
+            subtotal: number;
+            /**
+             * Format: int64
+             * @description The courier.
+             */
+            deliveryFee: number;
+            /**
+             * Format: int64
+             * @description The service.
+             */
+            serviceFee: number;
+            /**
+             * Format: int64
+             * @description For the staff.
+             */
+            tip: number;
+            /** @description Its disputes; empty in lists. */
+            disputes?: components["schemas"]["DisputeView"][];
+        };
         /** @description How an order is paid. */
         PaymentMethod: {
             /** @description Digits; spaces and hyphens are fine. */
@@ -2147,6 +2331,13 @@ export interface components {
         } | {
             /** @enum {string} */
             type: "pix";
+        };
+        /** @description A page of payments. */
+        PaymentPage: {
+            /** @description Those of the newest orders first. */
+            items: components["schemas"]["PaymentDetail"][];
+            /** @description The cursor of the next page; absent at the end. */
+            next?: string | null;
         };
         /**
          * @description Where a payment stands.
@@ -5017,6 +5208,148 @@ export interface operations {
             };
         };
     };
+    list_payments: {
+        parameters: {
+            query?: {
+                /** @description Only those in this status. */
+                status?: components["schemas"]["PaymentStatus"];
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200, by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentPage"];
+                };
+            };
+            /** @description a parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_payment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `ord_...` */
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the payment; `ETag` is its revision */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentDetail"];
+                };
+            };
+            /** @description there is no such order */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    capture_payment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description the revision of the payment that was seen, or `*`
+                 * @example "4"
+                 */
+                "If-Match": string;
+            };
+            path: {
+                /** @description `ord_...` */
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description taken */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentDetail"];
+                };
+            };
+            /** @description there is no such order */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description nothing is held, or the provider refuses */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the payment changed since it was read */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` is missing */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the provider does not answer */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_refunds_of_payment: {
         parameters: {
             query?: {
@@ -5727,13 +6060,15 @@ export interface operations {
     receive_webhook: {
         parameters: {
             query?: never;
-            header: {
-                /** @description `t=<seconds>,v1=<HMAC-SHA256 in hex>` */
-                "Comanda-Signature": string;
+            header?: {
+                /** @description of the simulator: `t=<seconds>,v1=<HMAC-SHA256 in hex>` */
+                "Comanda-Signature"?: string | null;
+                /** @description of Stripe, in the same form */
+                "Stripe-Signature"?: string | null;
             };
             path: {
                 /**
-                 * @description `simulator`
+                 * @description `simulator` or `stripe`
                  * @example simulator
                  */
                 provider: string;

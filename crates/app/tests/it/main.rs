@@ -20,5 +20,6 @@ mod reconciliation;
 mod refunds;
 mod shop;
 mod stripe_faults;
+mod stripe_random;
 mod stripe_shop;
 mod webhooks;

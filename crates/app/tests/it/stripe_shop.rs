@@ -137,7 +137,7 @@ async fn a_fee_that_is_not_told_at_once_is_asked_for() {
     let id = world.paid("pm_card_visa").await;
     assert!(!world.shop.books().await.contains_key("expenses:provider-fees"));
     world.fake.act(crate::fake_stripe::Books::tell_fees);
-    world.shop.due_now(&id).await;
+    assert!(world.shop.due_now(&id).await, "nobody asks about it");
     world.shop.run(&id, "tick:poll-payments").await;
     let fee = 5_180 * 399 / 10_000 + 39;
     assert_eq!(world.shop.books().await["expenses:provider-fees"], fee);

@@ -1,19 +1,20 @@
 //! Payments: another try of the customer, and the provider's webhooks.
 
 use app::WebhookOutcome;
-use app::commands::PayOrder;
-use app::views::PaymentView;
+use app::commands::{ListPayments, PayOrder};
+use app::views::{PaymentDetail, PaymentPage, PaymentView};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
+use domain::payment::PaymentStatus;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::orders::Tracking;
 use super::resource;
 use crate::Gateway;
-use crate::http::{Caller, Json, Params, Problem, Reply, Segment, Wire, read};
+use crate::http::{Action, Caller, Cursor, IfMatchOrAny, Json, Params, Problem, Reply, Segment, Wire, read};
 
-resource![pay_order, receive_webhook];
+resource![pay_order, list_payments, show_payment, capture_payment, receive_webhook];
 
 /// Pay an order again after a refusal
 ///
@@ -36,6 +37,81 @@ async fn pay_order(
     tracking.check(&gateway, caller, &id)?;
     let payment = gateway.app.pay(&id, command).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &payment))
+}
+
+/// Which payments.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Listing {
+    /// Only those in this status.
+    status: Option<PaymentStatus>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// 1 to 200, by default 50.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// List payments, those of the newest orders first
+#[utoipa::path(get, path = "/v1/payments", tag = "payments", params(Listing), responses(
+    (status = 200, description = "a page", body = PaymentPage),
+    (status = 400, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
+))]
+async fn list_payments(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Params(listing): Params<Listing>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::ViewOrders)?;
+    let Listing { status, cursor, limit } = listing;
+    let list = ListPayments { status, cursor: Cursor::open(cursor.as_deref())?, limit };
+    let mut page = gateway.app.payments(list).await?;
+    page.next = Cursor::seal(page.next);
+    Ok(Reply::ok(&page))
+}
+
+/// Show an order's payment, with its parts, its fee and its disputes
+#[utoipa::path(get, path = "/v1/payments/{order}", tag = "payments",
+    params(("order" = String, Path, description = "`ord_...`")),
+    responses(
+        (status = 200, description = "the payment; `ETag` is its revision", body = PaymentDetail),
+        (status = 404, description = "there is no such order", body = Wire, content_type = "application/problem+json"),
+    ))]
+async fn show_payment(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Segment(order): Segment<String>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::ViewOrders)?;
+    let payment = gateway.app.payment(&order).await?;
+    Ok(Reply::ok(&payment).revision(payment.revision))
+}
+
+/// Take what an order's payment holds, before its flow does
+///
+/// For shops that take the money when the order leaves, and an order that the shop works on. The flow finds it done.
+#[utoipa::path(post, path = "/v1/payments/{order}/capture", tag = "payments",
+    params(
+        ("order" = String, Path, description = "`ord_...`"),
+        ("If-Match" = String, Header, description = "the revision of the payment that was seen, or `*`", example = "\"4\""),
+    ),
+    responses(
+        (status = 200, description = "taken", body = PaymentDetail),
+        (status = 404, description = "there is no such order", body = Wire, content_type = "application/problem+json"),
+        (status = 409, description = "nothing is held, or the provider refuses", body = Wire, content_type = "application/problem+json"),
+        (status = 412, description = "the payment changed since it was read", body = Wire, content_type = "application/problem+json"),
+        (status = 428, description = "`If-Match` is missing", body = Wire, content_type = "application/problem+json"),
+        (status = 503, description = "the provider does not answer", body = Wire, content_type = "application/problem+json"),
+    ))]
+async fn capture_payment(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Segment(order): Segment<String>,
+    IfMatchOrAny(revision): IfMatchOrAny,
+) -> Result<Reply, Problem> {
+    caller.may(Action::Operate)?;
+    let payment = gateway.app.capture_payment(&order, revision).await?;
+    Ok(Reply::ok(&payment).revision(payment.revision))
 }
 
 /// What a webhook or callback did.
@@ -63,8 +139,9 @@ impl From<WebhookOutcome> for Received {
 #[utoipa::path(post, path = "/v1/webhooks/{provider}", tag = "payments",
     request_body(content = serde_json::Value, description = "an event in the provider's own form"),
     params(
-        ("provider" = String, Path, description = "`simulator`", example = "simulator"),
-        ("Comanda-Signature" = String, Header, description = "`t=<seconds>,v1=<HMAC-SHA256 in hex>`"),
+        ("provider" = String, Path, description = "`simulator` or `stripe`", example = "simulator"),
+        ("Comanda-Signature" = Option<String>, Header, description = "of the simulator: `t=<seconds>,v1=<HMAC-SHA256 in hex>`"),
+        ("Stripe-Signature" = Option<String>, Header, description = "of Stripe, in the same form"),
     ),
     responses(
         (status = 200, description = "handled", body = Received),

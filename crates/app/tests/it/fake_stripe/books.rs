@@ -57,6 +57,13 @@ pub(crate) struct FakeIntent {
     pub(super) transaction: Option<String>,
 }
 
+impl FakeIntent {
+    /// What was taken.
+    pub(crate) fn received(&self) -> i64 {
+        self.received
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct FakeRefund {
     pub(super) id: String,
@@ -170,6 +177,15 @@ impl Books {
     /// The hold ends, and nobody took the amount.
     pub(crate) fn expire_hold(&mut self, id: &str) {
         self.update(id, Some("payment_intent.canceled"), |intent| intent.status = "canceled");
+    }
+
+    pub(crate) fn is_pix(&self, id: &str) -> bool {
+        self.intent(id).is_some_and(|intent| intent.card == Card::Pix)
+    }
+
+    /// Whether a dispute waits to be decided.
+    pub(crate) fn is_disputed(&self, id: &str) -> bool {
+        self.disputes.get(id) == Some(&"needs_response")
     }
 
     /// What Stripe owes the shop.
