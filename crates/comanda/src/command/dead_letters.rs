@@ -36,8 +36,11 @@ pub(crate) async fn run(arguments: &cli::DeadLetters, output: Output) -> Result<
     }
 }
 
+/// With the causes: that there is no such table, or no right to read it, is in the last of them.
 fn unavailable(error: &dyn std::error::Error) -> Failure {
-    Failure::new(Kind::Unavailable, format!("DynamoDB: {error}"))
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let text: Vec<String> = causes.map(ToString::to_string).collect();
+    Failure::new(Kind::Unavailable, format!("DynamoDB: {}", text.join(": ")))
 }
 
 /// How many dead letters each queue has.
