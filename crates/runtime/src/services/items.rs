@@ -12,7 +12,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::Value;
 
-use super::objects::{listing, objects, place};
+use super::objects::{etag, listing, objects, place};
 use super::{Answer, Fault, Request, Service};
 use crate::core::Core;
 use crate::task::Failure;
@@ -103,7 +103,7 @@ async fn read(
 fn listed(key: &str, meta: &object_store::ObjectMeta) -> Listed {
     Listed {
         key: key.to_owned(),
-        etag: format!("\"{}\"", meta.e_tag.as_deref().unwrap_or_default()),
+        etag: etag(meta),
         last_modified_s: meta.last_modified.timestamp(),
         size_bytes: meta.size,
         storage_class: "STANDARD".into(),

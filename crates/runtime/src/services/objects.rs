@@ -77,7 +77,7 @@ impl Service for S3 {
             "getObject" => get(objects, &at).await,
             "headObject" => {
                 let meta = objects.head(&at).await.map_err(|e| store_fault(&e))?;
-                Ok(Answer::of(head(&meta, meta.e_tag.as_deref().unwrap_or_default())))
+                Ok(Answer::of(head(&meta, &etag(&meta))))
             }
             "putObject" => put(objects, request, &at).await,
             _ => match objects.delete(&at).await {
@@ -88,10 +88,20 @@ impl Service for S3 {
     }
 }
 
+/// The entity tag of a stored object in one pair of quotes, as S3 writes it: some stores quote theirs, some do not.
+pub(super) fn etag(meta: &ObjectMeta) -> String {
+    quoted(meta.e_tag.as_deref().unwrap_or_default())
+}
+
+fn quoted(etag: &str) -> String {
+    format!("\"{}\"", etag.trim_matches('"'))
+}
+
+/// What is told of an object; `etag` in quotes.
 fn head(meta: &ObjectMeta, etag: &str) -> Value {
     json!({
         "AcceptRanges": "bytes", "ContentLength": meta.size, "ContentType": "binary/octet-stream",
-        "ETag": format!("\"{etag}\""), "LastModified": asl::timestamp(meta.last_modified.timestamp_millis()),
+        "ETag": etag, "LastModified": asl::timestamp(meta.last_modified.timestamp_millis()),
         "Metadata": {}, "ServerSideEncryption": "AES256",
     })
 }
@@ -105,7 +115,7 @@ async fn get(objects: &Arc<dyn ObjectStore>, at: &Path) -> Result<Answer, Fault>
     }
     let meta = got.meta.clone();
     let bytes = got.bytes().await.map_err(|e| store_fault(&e))?;
-    let mut output = head(&meta, &md5(&bytes));
+    let mut output = head(&meta, &quoted(&md5(&bytes)));
     super::put(&mut output, "Body", String::from_utf8_lossy(&bytes));
     Ok(Answer::of(output))
 }
@@ -120,7 +130,7 @@ async fn put(objects: &Arc<dyn ObjectStore>, request: &Request, at: &Path) -> Re
     objects.put(at, bytes.into()).await.map_err(|e| store_fault(&e))?;
     let sum = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, sum.to_be_bytes());
     Ok(Answer::of(json!({
-        "ChecksumCRC32": sum, "ChecksumType": "FULL_OBJECT", "ETag": format!("\"{etag}\""),
+        "ChecksumCRC32": sum, "ChecksumType": "FULL_OBJECT", "ETag": quoted(&etag),
         "ServerSideEncryption": "AES256",
     })))
 }
@@ -184,7 +194,7 @@ async fn list(objects: &Arc<dyn ObjectStore>, request: &Request, bucket: &str) -
         .iter()
         .map(|(key, meta)| {
             json!({
-                "ETag": format!("\"{}\"", meta.e_tag.as_deref().unwrap_or_default()), "Key": key,
+                "ETag": etag(meta), "Key": key,
                 "LastModified": asl::timestamp(meta.last_modified.timestamp_millis()), "Size": meta.size,
                 "StorageClass": "STANDARD",
             })
@@ -218,5 +228,22 @@ mod tests {
         for bad in ["", "..", "a/b", "Bucket", ".ab"] {
             assert!(place(bad, "k").is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_entity_tag_has_one_pair_of_quotes_in_every_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap();
+        let stores: [Arc<dyn ObjectStore>; 2] = [Arc::new(folder), Arc::new(object_store::memory::InMemory::new())];
+        for store in stores {
+            let at = place("bucket", "key").unwrap();
+            store.put(&at, "body".into()).await.unwrap();
+            let tag = etag(&store.head(&at).await.unwrap());
+            let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap();
+            assert!(!inner.is_empty() && !inner.contains('"'), "{store}: {tag}");
+            let (found, _) = listing(&store, "bucket", "", "", 1).await.unwrap();
+            assert_eq!(etag(&found[0].1), tag);
+        }
+        assert_eq!((quoted("a"), quoted("\"a\"")), ("\"a\"".into(), "\"a\"".into()));
     }
 }
