@@ -233,6 +233,31 @@ pub(crate) struct Place {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Payment {
+    /// List payments, those of the newest orders first
+    List {
+        /// Only those in this status, such as AUTHORIZED
+        #[arg(long)]
+        status: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+        limit: u32,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show the payment of an order: what it is made of, what was taken, what can still go back
+    Show {
+        /// The order
+        order: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Take what is held for an order that the shop works on, before its flow does
+    Capture {
+        /// The order
+        order: String,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Give money back: an amount, units of lines, or all that is left
     Refund(Refund),
     /// List refunds: of one order, or the newest

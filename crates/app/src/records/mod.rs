@@ -16,6 +16,7 @@ pub(crate) mod receipt;
 pub(crate) mod reconciliation;
 pub(crate) mod refund;
 pub(crate) mod simulator;
+pub(crate) mod sql_views;
 pub(crate) mod stock;
 
 use store::{ReadError, Row, Table};
@@ -80,7 +81,7 @@ pub fn tables() -> Vec<&'static Table> {
 /// Every view, for people; nothing of ours reads them.
 #[must_use]
 pub fn views() -> Vec<store::View> {
-    ledger::VIEWS.to_vec()
+    ledger::VIEWS.into_iter().chain(sql_views::PAYMENT_VIEWS).collect()
 }
 
 /// The error for a row that this program did not write like that.

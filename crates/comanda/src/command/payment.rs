@@ -14,6 +14,17 @@ use crate::output::Output;
 pub(crate) async fn run(config: &Config, payment: cli::Payment, output: Output) -> Result<(), Failure> {
     let client = |server: &cli::Server| Client::new(server.server.as_deref(), config);
     match payment {
+        cli::Payment::List { status, limit, server } => list(&client(&server), status.as_deref(), limit, output).await,
+        cli::Payment::Show { order, server } => {
+            let view: Value = client(&server).get(&format!("/v1/payments/{}", encode(&order))).await?;
+            output.say(&view, describe(&view))
+        }
+        cli::Payment::Capture { order, server } => {
+            // Whatever changed meanwhile, the whole amount is taken, and once: a second time is refused.
+            let path = format!("/v1/payments/{}/capture", encode(&order));
+            let view: Value = client(&server).post(&path, &json!({}), &[("If-Match", "*")]).await?;
+            output.say(&view, describe(&view))
+        }
         cli::Payment::Refund(arguments) => refund(&client(&arguments.server), &arguments, output).await,
         cli::Payment::Refunds { order, status, server } => {
             refunds(&client(&server), order.as_deref(), status.as_deref(), output).await
@@ -31,6 +42,61 @@ pub(crate) async fn run(config: &Config, payment: cli::Payment, output: Output) 
         cli::Payment::Payouts { server } => payouts(&client(&server), output).await,
         cli::Payment::Reconcile { server } => reconcile(&client(&server), output).await,
     }
+}
+
+async fn list(client: &Client, status: Option<&str>, limit: u32, output: Output) -> Result<(), Failure> {
+    let status = status.map(|s| format!("&status={}", encode(s))).unwrap_or_default();
+    let page: Value = client.get(&format!("/v1/payments?limit={limit}{status}")).await?;
+    let text: String = items(&page).iter().map(|payment| summary(payment) + "\n").collect();
+    output.say(&page, if text.is_empty() { "No payments.".into() } else { text })
+}
+
+/// One payment on a line.
+fn summary(payment: &Value) -> String {
+    let text = |key: &str| payment.get(key).and_then(Value::as_str).unwrap_or_default();
+    let amount = money(payment.get("amount").and_then(Value::as_i64).unwrap_or_default(), text("currency"));
+    // Brand and last digits say more than `card`.
+    let method = if text("card").is_empty() { text("method") } else { text("card") };
+    format!("{}  {:<18} {amount:>14}  {}  {method}", text("orderId"), text("status"), text("provider"))
+}
+
+/// The amounts of a payment that people are told, as the API names them. Nothing is said of those that are zero.
+const AMOUNTS: [(&str, &str); 10] = [
+    ("subtotal", "lines"),
+    ("deliveryFee", "delivery fee"),
+    ("serviceFee", "service fee"),
+    ("tip", "tip"),
+    ("captured", "taken"),
+    ("fee", "the provider's fee"),
+    ("refunded", "given back"),
+    ("refundPending", "being given back"),
+    ("disputed", "disputed"),
+    ("left", "can still go back"),
+];
+
+/// A payment with its amounts, a line each.
+fn describe(payment: &Value) -> String {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let currency = text(payment, "currency");
+    let mut lines = summary(payment);
+    // Writing to a string cannot fail.
+    for (key, name) in AMOUNTS {
+        let amount = payment.get(key).and_then(Value::as_i64).unwrap_or_default();
+        if amount != 0 {
+            let _ = write!(lines, "\n  {name:<18} {:>14}", money(amount, &currency));
+        }
+    }
+    if text(payment, "status") == "AUTHORIZED" {
+        let _ = write!(lines, "\n  held until {}", text(payment, "captureBefore"));
+    }
+    if let Some(failure) = payment.get("failure") {
+        let _ = write!(lines, "\n  refused: {} ({})", text(failure, "message"), text(failure, "code"));
+    }
+    for dispute in payment.get("disputes").and_then(Value::as_array).into_iter().flatten() {
+        let amount = dispute.get("amount").and_then(Value::as_i64).unwrap_or_default();
+        let _ = write!(lines, "\n  dispute {} {}", text(dispute, "status"), money(amount, &currency));
+    }
+    lines
 }
 
 async fn refund(client: &Client, arguments: &cli::Refund, output: Output) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ mod fake_stripe;
 mod flow;
 mod hardship;
 mod orders;
+mod payments;
 mod refunds;
 mod server;
 mod start;
