@@ -63,6 +63,7 @@ export const steps = {
 /** The queues: one consumer each. `fifo` where messages of a group are handled one after the other. */
 export const queues = {
   "mail": { timeout: 60, rights: ["sendMail"] },
+  "ended-flows": { timeout: 30, rights: [] },
   "simulator-webhooks": { timeout: 30, rights: ["provider"] },
   "simulator-timers": { timeout: 30, rights: ["provider"] },
   "simulator-courier": { timeout: 30, rights: [] },

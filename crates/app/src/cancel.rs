@@ -108,7 +108,7 @@ impl App {
                     "outcome": OrderStatus::Cancelled,
                     "error": { "Error": CANCELLED, "Cause": "cancelled after the flow had given up" },
                 });
-                let execution = batch.start_flow(crate::UNDO_FLOW_NAME, &name, input);
+                let execution = batch.start_flow_telling(crate::UNDO_FLOW_NAME, &name, input, crate::ENDED_FLOWS_QUEUE);
                 update = update.set("execution_id", execution).set("halted_at", Value::Null).resolved();
             }
             update.write(&mut batch);

@@ -94,6 +94,8 @@ pub const VOID_FLOW_NAME: &str = "void";
 pub const LATE_PAYMENT_FLOW_NAME: &str = "late-payment";
 /// The name under which the flow of the benchmark is started.
 pub const BENCH_FLOW_NAME: &str = "bench";
+/// The queue that is told of every order's, undoing and refund's flow that ends without success.
+pub(crate) const ENDED_FLOWS_QUEUE: &str = "ended-flows";
 /// Every flow of orders and their money: name and text.
 pub const FLOWS: [(&str, &str); 5] = [
     (ORDER_FLOW_NAME, ORDER_FLOW),

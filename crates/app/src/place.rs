@@ -137,7 +137,12 @@ impl App {
             let number = self.order_numbers.take(&*self.store).await?;
             let mut batch = Batch::new();
             let input = serde_json::json!({ "orderId": order::public_id(id) });
-            let execution_id = batch.start_flow(crate::ORDER_FLOW_NAME, &order::public_id(id), input);
+            let execution_id = batch.start_flow_telling(
+                crate::ORDER_FLOW_NAME,
+                &order::public_id(id),
+                input,
+                crate::ENDED_FLOWS_QUEUE,
+            );
             batch.insert(
                 NewOrder {
                     id,

@@ -1,6 +1,7 @@
 //! The consumers of the queues, one file each.
 
 mod carry_mail;
+mod ended_flows;
 mod simulator_courier;
 mod simulator_timers;
 mod simulator_webhooks;
@@ -31,6 +32,7 @@ pub(crate) fn all(app: &App) -> Vec<Arc<dyn Consumer>> {
         Arc::new(simulator_timers::SimulatorTimers(app.clone())),
         Arc::new(simulator_courier::SimulatorCourier(app.clone())),
         Arc::new(carry_mail::CarryMail(app.clone())),
+        Arc::new(ended_flows::EndedFlows(app.clone())),
         Arc::new(tickers::Tickers(app.clone())),
     ]
 }

@@ -58,7 +58,12 @@ impl Function for ReopenOrder {
         // The flow gets as long as that of a new order.
         payment.update().set("expires_at", until).write(&mut batch);
         let name = format!("{}-again-{}", order.public_id(), order.revision);
-        let execution = batch.start_flow(crate::ORDER_FLOW_NAME, &name, json!({ "orderId": order.public_id() }));
+        let execution = batch.start_flow_telling(
+            crate::ORDER_FLOW_NAME,
+            &name,
+            json!({ "orderId": order.public_id() }),
+            crate::ENDED_FLOWS_QUEUE,
+        );
         let update =
             order.update(call.now_ms).status(OrderStatus::PaymentPending, Some("paid late and taken up again"))?;
         update.set("execution_id", execution).set("cancel_reason", Value::Null).write(&mut batch);

@@ -7,6 +7,7 @@ mod captures;
 mod contract;
 mod counts;
 mod disputes;
+mod ended_flows;
 mod failures;
 #[allow(dead_code, reason = "shared with the tests of the binary, which use the rest")]
 mod fake_stripe;

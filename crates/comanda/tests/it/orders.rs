@@ -77,3 +77,45 @@ fn flows_are_checked() {
     crate::start::check(folder.path(), &["flow", "check", name], 4, "error");
     crate::start::check(folder.path(), &["flow", "check", "absent"], 3, "cannot read `absent`");
 }
+
+/// A person stops the execution of a paid order through the Step Functions API: the order stands in the inbox, and cancelling
+/// it gives back money and stock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_execution_is_stopped_can_be_cancelled() {
+    let server = Server::start(&[]);
+    let stock = async || -> Vec<String> {
+        let catalogue: Value = server.get("/v1/catalogue").await.json().await.unwrap();
+        let products = catalogue["products"].as_array().unwrap();
+        products.iter().map(|product| format!("{} {}", product["sku"], product["stock"]["available"])).collect()
+    };
+    let before = stock().await;
+    let placed = json(&server.command(&["--json", "order", "place", "xis-calabresa=2"]));
+    let id = placed["orderId"].as_str().unwrap().to_owned();
+    let order = async || json(&server.command(&["--json", "order", "show", &id]));
+    let until = async |what: &str, holds: &dyn Fn(&Value) -> bool| {
+        for _ in 0..500 {
+            let shown = order().await;
+            if holds(&shown) {
+                return shown;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("never: {what}: {}", order().await);
+    };
+    until("it is paid", &|order| order["status"] == "RECEIVED" && order["payment"]["status"] == "CONFIRMED").await;
+    assert_ne!(stock().await, before);
+    let arn = format!("arn:aws:states:us-east-1:000000000000:execution:order:{id}");
+    let stop = reqwest::Client::new().post(&server.url).header("x-amz-target", "AWSStepFunctions.StopExecution");
+    let stop = stop.header("content-type", "application/x-amz-json-1.0");
+    let stopped =
+        stop.body(serde_json::json!({"executionArn": arn, "cause": "by hand"}).to_string()).send().await.unwrap();
+    assert_eq!(stopped.status(), 200, "{}", stopped.text().await.unwrap());
+    let halted = until("it stands in the inbox", &|order| order["needsAttention"].is_string()).await;
+    assert!(halted["needsAttention"].as_str().unwrap().contains("(ABORTED): by hand"), "{halted}");
+    json(&server.command(&["--json", "order", "cancel", &id]));
+    until("its end", &|order| order["status"] == "CANCELLED").await;
+    until("the money is back", &|order| order["payment"]["status"] == "REFUNDED").await;
+    assert_eq!(stock().await, before);
+    let audit = server.command(&["audit", "--server", &server.url]);
+    assert_eq!(audit.status.code(), Some(0), "{}", String::from_utf8_lossy(&audit.stdout));
+}
