@@ -53,6 +53,8 @@ async fn a_held_amount_is_shown_captured_and_read_in_sql() {
     let placed: Value = serde_json::from_str(&says(&server, &["--json", "order", "place", "guarana=3"])).unwrap();
     let (id, number) = (placed["orderId"].as_str().unwrap(), placed["number"].as_i64().unwrap());
     until(&server, &format!("/v1/orders/{id}"), |order| order["status"] == "RECEIVED").await;
+    // A list reads what is durable, a moment after an order by its id shows it.
+    until(&server, "/v1/payments?status=AUTHORIZED", |page| page["items"][0]["orderId"] == id).await;
 
     let listed = says(&server, &["payment", "list", "--status", "AUTHORIZED"]);
     assert!(listed.contains(id) && listed.lines().count() == 1, "{listed}");
@@ -69,7 +71,10 @@ async fn a_held_amount_is_shown_captured_and_read_in_sql() {
         assert!(!output.status.success() && error.contains(says), "{arguments:?}: {output:?}");
     }
 
-    let refund = says(&server, &["--json", "payment", "refund", id, "--amount", "37", "--reason", "quality"]);
+    let refund = says(
+        &server,
+        &["--json", "payment", "refund", id, "--amount", "37", "--idempotency-key", "r1", "--reason", "quality"],
+    );
     let refund: Value = serde_json::from_str(&refund).unwrap();
     let refund = refund["refundId"].as_str().unwrap();
     let path = format!("/v1/payments/{id}/refunds");
