@@ -4292,8 +4292,17 @@ export interface operations {
                     "application/json": components["schemas"]["EntryPage"];
                 };
             };
-            /** @description a parameter is wrong */
+            /** @description a parameter cannot be read */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a parameter is wrong */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4483,6 +4492,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                     "text/plain": string;
                 };
             };
