@@ -56,7 +56,7 @@ impl App {
     }
 
     /// The payment that a refund or dispute is about; `None` if the provider knows of none.
-    async fn intent_of(&self, intent: &str) -> Result<Option<Intent>, StoreError> {
+    pub(crate) async fn intent_of(&self, intent: &str) -> Result<Option<Intent>, StoreError> {
         match self.provider.retrieve(intent).await {
             Ok(intent) => Ok(Some(intent)),
             Err(ProviderError::Unavailable) => Err(StoreError::Unavailable(ProviderError::Unavailable.into())),

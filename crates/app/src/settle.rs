@@ -152,6 +152,15 @@ impl App {
         let Some(payment) = Payment::load(&*self.store, order_id).await? else {
             return Ok(WebhookOutcome::Mismatch);
         };
+        // An event shows what was. A hold of a payment that is written off may have been let go since, so it is looked at.
+        let held_now = match payment.is_written_off() && intent.status == IntentStatus::Held {
+            true => match self.intent_of(&intent.id).await? {
+                Some(found) => Some(found),
+                None => return Ok(WebhookOutcome::Ignored),
+            },
+            false => None,
+        };
+        let intent = held_now.as_ref().unwrap_or(intent);
         let outcome = settle(&payment, intent, payment.wait_token(), now, batch)?;
         if outcome == WebhookOutcome::Mismatch
             && let Some(order) = Order::load(&*self.store, order_id).await?

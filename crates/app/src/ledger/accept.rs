@@ -61,6 +61,9 @@ impl Ledger {
         let not_found = || PostError::NotFound(id.chars().take(64).collect());
         let number = super::entries::private_id(id).ok_or_else(not_found)?;
         let Recorded { entry, .. } = entry(&*self.store, number).await?.ok_or_else(not_found)?;
+        if !matches!(entry.kind, EntryKind::Manual | EntryKind::Import) {
+            return Err(PostError::Automatic(entry.kind.as_str()));
+        }
         let reference = entry.key.unwrap_or_else(|| public_id(number));
         let at = command.effective_at.map_or_else(|| self.now(), |at| at.0);
         let fingerprint = fingerprint(&command);

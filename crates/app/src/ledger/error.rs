@@ -68,6 +68,9 @@ pub enum PostError {
     /// There is no such entry to reverse.
     #[error("there is no entry `{0}`")]
     NotFound(String),
+    /// It follows a payment's own change, and so does its undoing.
+    #[error("an entry of the kind `{0}` is undone only by what it tells of; correct it with an entry of your own")]
+    Automatic(&'static str),
     /// Somebody else has reversed it.
     #[error("the entry is reversed already, by `{0}`")]
     Reversed(String),
@@ -92,7 +95,7 @@ impl Problem for PostError {
     fn kind(&self) -> Kind {
         match self {
             PostError::NotFound(_) => Kind::NotFound,
-            PostError::Reversed(_) => Kind::Conflict,
+            PostError::Reversed(_) | PostError::Automatic(_) => Kind::Conflict,
             PostError::Store(error) => error.kind(),
             _ => Kind::Invalid,
         }
@@ -110,6 +113,7 @@ impl Problem for PostError {
             PostError::KeyReused => "idempotency-key-reused",
             PostError::NotFound(_) => "not-found",
             PostError::Reversed(_) => "already-reversed",
+            PostError::Automatic(_) => "automatic-entry",
             PostError::Store(error) => error.code(),
         }
     }

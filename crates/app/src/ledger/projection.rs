@@ -218,8 +218,13 @@ impl Ledger {
         for batch in batches {
             self.store.commit(batch).await?;
         }
-        State::set(&mut last, end);
-        self.commit(last).await?;
+        State::end(&mut last, end, state.run);
+        match self.commit(last).await {
+            Ok(()) => {}
+            // Another process that shares the store was faster; what is pending then is counted by the next run.
+            Err(CommitError::Conflict { .. }) => return Ok(0),
+            Err(error) => return Err(error.into()),
+        }
         self.unsettled.store(false, Ordering::Release);
         Ok(entries)
     }

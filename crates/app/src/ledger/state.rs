@@ -74,4 +74,9 @@ impl State {
     pub(super) fn set(batch: &mut Batch, set: Vec<(&'static str, Value)>) {
         batch.update(&PROJECTION, NAME, set, None);
     }
+
+    /// Ends the run after this one, unless somebody has.
+    pub(super) fn end(batch: &mut Batch, set: Vec<(&'static str, Value)>, run: i64) {
+        batch.update(&PROJECTION, NAME, set, Some(("run", Value::Int(run))));
+    }
 }

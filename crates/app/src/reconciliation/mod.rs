@@ -196,7 +196,8 @@ impl App {
         }
         // The fee of a capture or a dispute is posted with it; any other is known from here only.
         let own = movement.kind == MovementKind::Fee;
-        let beside = matches!(movement.kind, MovementKind::Capture | MovementKind::Dispute);
+        let beside =
+            matches!(movement.kind, MovementKind::Capture | MovementKind::Dispute | MovementKind::DisputeReversal);
         let fee = if own { -movement.amount + movement.fee } else { movement.fee };
         if fee != 0 && !beside {
             let entry = bookkeeping::other_fee(provider, &movement.id, fee, currency, movement.at)?;

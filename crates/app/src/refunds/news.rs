@@ -1,12 +1,14 @@
 //! What the provider says of a refund, once for flow, webhook and poller.
 
 use domain::Currency;
+use domain::bookkeeping;
 use domain::payment::Taken;
 use domain::refund::{RefundStatus, hear, restocked};
 use serde_json::json;
 use store::{Batch, Value};
 
 use super::entries;
+use super::open::start;
 use crate::error::StoreError;
 use crate::provider::{self, Intent};
 use crate::records::order;
@@ -63,7 +65,7 @@ impl App {
         let Around { refund, .. } = around;
         let Some(next) = hear(refund.status, status(news.status)) else { return Ok(refund.status) };
         let failure = news.failure.clone().filter(|_| next == RefundStatus::Failed);
-        let set = vec![
+        let mut set = vec![
             ("status", Value::from(next.as_str())),
             ("settled_at", Value::Int(now)),
             ("provider_refund", Value::from(news.id.as_str())),
@@ -73,6 +75,11 @@ impl App {
             ("wait_token", Value::Null),
             ("halted_at", Value::Null),
         ];
+        // Its flow has given up: another issues the credit note and tells the customer.
+        if next == RefundStatus::Succeeded && refund.is_halted() {
+            let execution = start(refund.order_id, refund.number, refund.attempt, batch);
+            set.push(("execution_id", Value::Int(execution)));
+        }
         refund.update(set, batch);
         match next {
             RefundStatus::Succeeded => {
@@ -106,12 +113,25 @@ impl App {
         };
         self.write_amounts(payment, taken, payment.refund_tip(), batch)?;
         let back = restocked(&refund.lines()?, &order.body()?.lines);
+        // Of a refund that bounced and was tried again the goods are back already.
         if !back.is_empty()
+            && !self.went_before(refund).await?
             && let Some(reservation) = Reservation::load(&*self.store, order.id).await?
         {
             reservation.restock(&back, batch);
         }
         Ok(())
+    }
+
+    /// Whether an earlier try of the refund went through, and came back.
+    async fn went_before(&self, refund: &Refund) -> Result<bool, StoreError> {
+        let id = refund.public_id();
+        for attempt in 1..refund.attempt {
+            if ledger::posted(&*self.store, &bookkeeping::refund_key(&id, attempt)).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The amount did not reach the customer: it can be refunded again, and a person looks. One that had gone before came

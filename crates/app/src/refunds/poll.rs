@@ -16,6 +16,8 @@ use crate::records::refund::{REFUNDS, Refund};
 const PAGE: usize = 100;
 /// How long one beat works on before it leaves the rest to the next.
 const BUDGET: Duration = Duration::from_secs(20);
+/// After how many calls in a row that the provider did not answer a beat leaves it alone.
+const MAX_SILENT: usize = 5;
 /// The longest pause between two questions about one refund, in milliseconds.
 const LONGEST_PAUSE_MS: i64 = 3_600_000;
 
@@ -23,6 +25,7 @@ impl App {
     /// Asks about every undecided refund whose time has come, and applies the answer as a webhook's. A provider that does not
     /// answer is left alone until the next beat.
     pub(crate) async fn poll_refunds(&self, now: i64, begin: Instant) -> Result<(), StoreError> {
+        let mut silent = 0;
         while begin.elapsed() < BUDGET {
             let until = Bound::Included(Value::Int(now));
             let query = Query::index(&REFUNDS, "waiting", 1).range(Bound::Unbounded, until);
@@ -30,10 +33,19 @@ impl App {
             let more = page.next.is_some();
             for row in page.rows {
                 let refund = Refund::from_row(row)?;
-                if !self.poll_refund(&refund).await? || begin.elapsed() >= BUDGET {
-                    return Ok(());
+                // One refund's trouble is not the others': it moves to the end of the line.
+                match self.poll_refund(&refund).await {
+                    Ok(true) => silent = 0,
+                    Ok(false) => silent += 1,
+                    Err(error) => {
+                        let (refund, error) = (refund.public_id(), &error as &dyn std::error::Error);
+                        tracing::warn!(refund, error, "a refund could not be polled");
+                    }
                 }
                 self.ask_about_later(&refund, now).await?;
+                if silent >= MAX_SILENT || begin.elapsed() >= BUDGET {
+                    return Ok(());
+                }
             }
             if !more {
                 break;

@@ -533,8 +533,8 @@ const NOT_AS_STRIPE: &[(&str, &str)] = &[
 async fn stripes_adapter_on_localstripe_keeps_the_contract() {
     let python = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/localstripe/bin/python");
     if !python.exists() {
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "localstripe is not there: scripts/localstripe");
-        eprintln!("SKIPPED: localstripe is not there; `scripts/localstripe` installs it");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "localstripe is not there: scripts/test rust");
+        eprintln!("SKIPPED: localstripe is not there; `scripts/test rust` installs it");
         return;
     }
     let mut server = std::process::Command::new(python)

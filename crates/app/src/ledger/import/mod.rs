@@ -259,8 +259,12 @@ impl Ledger {
         for _ in 0..crate::app::MAX_TRIES {
             let mut months = self.months(entries.iter().map(|(_, month, ..)| month.as_str())).await?;
             let fresh = |month: &str, mark: &String| months.get(month).is_none_or(|month| !month.lines.contains(mark));
-            let new: Vec<&(u64, String, String, Entry)> =
-                entries.iter().filter(|(_, month, mark, _)| fresh(month, mark)).collect();
+            // A file of joined statements may have a line twice.
+            let mut seen = BTreeSet::new();
+            let new: Vec<&(u64, String, String, Entry)> = entries
+                .iter()
+                .filter(|(_, month, mark, _)| fresh(month, mark) && seen.insert((month.as_str(), mark.as_str())))
+                .collect();
             let known = (entries.len() - new.len()) as u64;
             let made: Vec<&Entry> = new.iter().map(|(.., entry)| entry).collect();
             if options.dry_run || new.is_empty() {
