@@ -203,10 +203,10 @@ async fn cancelling_undoes_in_reverse_at_every_point() {
         "CANCELLED VOIDED 300/0/0 received,payment-refused,cancelled",
     )
     .await;
-    // The hold came after the order was called off.
+    // The news of the hold came after it was let go with the order: nobody takes the order up again for it.
     check(
         GOOD,
-        &format!("validate-order reserve-stock request-payment cancel results:OrderCancelled {undo} webhook late"),
+        &format!("validate-order reserve-stock request-payment cancel results:OrderCancelled {undo} webhook"),
         "CANCELLED VOIDED 300/0/0 received,cancelled",
     )
     .await;
