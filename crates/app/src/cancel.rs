@@ -102,7 +102,7 @@ impl App {
                 update = update.set("wait_token", Value::Null);
             }
             if order.is_halted() {
-                let name = format!("{}-undo-{}", order.public_id(), order.revision);
+                let name = crate::execution_name(&format!("{}-undo-{}", order.public_id(), order.revision));
                 let input = json!({
                     "orderId": order.public_id(),
                     "outcome": OrderStatus::Cancelled,

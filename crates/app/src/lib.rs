@@ -96,6 +96,12 @@ pub const LATE_PAYMENT_FLOW_NAME: &str = "late-payment";
 pub const BENCH_FLOW_NAME: &str = "bench";
 /// The queue that is told of every order's, undoing and refund's flow that ends without success.
 pub(crate) const ENDED_FLOWS_QUEUE: &str = "ended-flows";
+/// The name of an execution that is about something whose own name it begins with. The id at its end was made shortly before
+/// that of the execution, which is how the runtime finds an execution by its name.
+pub(crate) fn execution_name(about: &str) -> String {
+    format!("{about}_{}", store::id::encode(store::id::next()))
+}
+
 /// Every flow of orders and their money: name and text.
 pub const FLOWS: [(&str, &str); 5] = [
     (ORDER_FLOW_NAME, ORDER_FLOW),

@@ -16,18 +16,14 @@ use crate::{App, FunctionError, ledger};
 pub(crate) fn start_void(batch: &mut Batch, order_id: i64, attempt: i64, intent: Option<&str>) -> i64 {
     let id = order::public_id(order_id);
     let input = json!({ "orderId": id, "attempt": attempt, "intent": intent });
-    // One for each intent: a try can have more than one.
-    let name = match intent {
-        Some(intent) => format!("{id}-void-{intent}"),
-        None => format!("{id}-void-{attempt}"),
-    };
+    let name = crate::execution_name(&format!("{id}-void-{attempt}"));
     batch.start_flow(crate::VOID_FLOW_NAME, &name, input)
 }
 
 /// Starts the flow of money that came when the time to pay was over.
 pub(crate) fn start_late_payment(batch: &mut Batch, payment: &Payment) -> i64 {
     let id = order::public_id(payment.order_id);
-    let name = format!("{id}-late-{}", payment.attempts);
+    let name = crate::execution_name(&format!("{id}-late-{}", payment.attempts));
     batch.start_flow(crate::LATE_PAYMENT_FLOW_NAME, &name, json!({ "orderId": id }))
 }
 

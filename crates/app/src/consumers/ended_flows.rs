@@ -62,7 +62,7 @@ impl Consumer for EndedFlows {
                 self.halt_order(id.ok_or_else(|| invalid("name"))?, execution, &ended, message.now_ms).await
             }
             REFUND_FLOW_NAME => {
-                // `rfd_...-NUMBER-TRY`.
+                // `rfd_...-NUMBER-TRY_...`.
                 let id = ended.name.rsplit_once('-').and_then(|(id, _)| refund::private_id(id));
                 self.halt_refund(id.ok_or_else(|| invalid("name"))?, execution, &ended, message.now_ms).await
             }

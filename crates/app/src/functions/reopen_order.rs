@@ -57,7 +57,7 @@ impl Function for ReopenOrder {
         reservation.reserve_again(until, &mut batch);
         // The flow gets as long as that of a new order.
         payment.update().set("expires_at", until).write(&mut batch);
-        let name = format!("{}-again-{}", order.public_id(), order.revision);
+        let name = crate::execution_name(&format!("{}-again-{}", order.public_id(), order.revision));
         let execution = batch.start_flow_telling(
             crate::ORDER_FLOW_NAME,
             &name,

@@ -109,7 +109,8 @@ fn begin(
 pub(crate) fn start(order_id: i64, number: i64, attempt: i64, batch: &mut Batch) -> i64 {
     let id = refund::public_id(order_id, number);
     let input = json!({ "orderId": order::public_id(order_id), "refundId": id });
-    batch.start_flow_telling(crate::REFUND_FLOW_NAME, &format!("{id}-{attempt}"), input, crate::ENDED_FLOWS_QUEUE)
+    let name = crate::execution_name(&format!("{id}-{attempt}"));
+    batch.start_flow_telling(crate::REFUND_FLOW_NAME, &name, input, crate::ENDED_FLOWS_QUEUE)
 }
 
 /// Every refund of a payment, by key: the latest applied state, unlike a query.
