@@ -33,6 +33,8 @@ pub enum Behaviour {
     CaptureFails,
     /// 4000 0000 0010 0067: held, and neither void nor refund work: a case for a person.
     UndoFails,
+    /// 4000 0000 0010 0075: every call takes effect, and its answer is lost the first time: asked again, it says what was done.
+    LosesAnswers,
     /// 4000 0000 0000 7726: a refund is pending for a while.
     RefundPending,
     /// 4000 0000 0000 5126: a refund is pending for a while and then fails.
@@ -58,6 +60,7 @@ const ALL: &[(Behaviour, &str, &[&str])] = &[
     (Behaviour::ReorderedWebhook, "reordered", &["4000000000100042"]),
     (Behaviour::CaptureFails, "nocapture", &["4000000000100059"]),
     (Behaviour::UndoFails, "noundo", &["4000000000100067"]),
+    (Behaviour::LosesAnswers, "noanswer", &["4000000000100075"]),
     (Behaviour::RefundPending, "refundlate", &["4000000000007726"]),
     (Behaviour::RefundFails, "refundfails", &["4000000000005126"]),
     (Behaviour::Disputed, "disputed", &["4000000000000259"]),

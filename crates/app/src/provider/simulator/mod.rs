@@ -147,7 +147,7 @@ impl Simulator {
             match self.store.commit(batch).await {
                 Ok(receipt) => {
                     receipt.durable().await.map_err(unavailable)?;
-                    return Ok(next.intent());
+                    return answer(next.behaviour, next.intent());
                 }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(unavailable(error)),
@@ -192,6 +192,11 @@ impl Simulator {
         let book = self.load(&public_id("pi_", id)).await?;
         Ok(Some(book.first_answer()))
     }
+}
+
+/// The answer of a call that has just taken effect, unless it is lost.
+fn answer<T>(behaviour: Behaviour, answer: T) -> Result<T, ProviderError> {
+    if behaviour == Behaviour::LosesAnswers { Err(ProviderError::Unavailable) } else { Ok(answer) }
 }
 
 fn unknown(intent: &str) -> ProviderError {
@@ -239,7 +244,7 @@ impl PaymentProvider for Simulator {
             match self.store.commit(batch).await {
                 Ok(receipt) => {
                     receipt.durable().await.map_err(unavailable)?;
-                    return Ok(book.first_answer());
+                    return answer(behaviour, book.first_answer());
                 }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(unavailable(error)),

@@ -3,7 +3,7 @@
 use store::{Batch, CommitError, Row, Value};
 
 use super::books::{Book, Change, RefundBook};
-use super::{Behaviour, MAX_TRIES, Simulator, Timer, unavailable, wire};
+use super::{Behaviour, MAX_TRIES, Simulator, Timer, answer, unavailable, wire};
 use crate::provider::{MovementKind, ProviderError, Refund, RefundRequest};
 use crate::records::simulator::{KEYS, REFUNDS};
 use crate::records::{private_id, public_id};
@@ -72,7 +72,7 @@ impl Simulator {
             match self.store.commit(batch).await {
                 Ok(receipt) => {
                     receipt.durable().await.map_err(unavailable)?;
-                    return Ok(refund.refund(&next));
+                    return answer(book.behaviour, refund.refund(&next));
                 }
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(unavailable(error)),
