@@ -26,7 +26,6 @@ export const rights = {
     // Without it S3 says "forbidden" of an object that is not there.
     "{Sid: KnowAbsence, Effect: Allow, Action: s3:ListBucket, Resource: !GetAtt Receipts.Arn}",
   ],
-  readReceipts: () => ['{Sid: ReadReceipts, Effect: Allow, Action: s3:GetObject, Resource: !Sub "${Receipts.Arn}/receipts/*"}'],
   sendMail: () => [
     "{Sid: SendMail, Effect: Allow, Action: ses:SendEmail, Resource: [!Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}', !Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/${AWS::StackName}']}",
   ],
@@ -46,18 +45,18 @@ export const rights = {
 /** Through which service a right uses DataKey. */
 export const via = {
   rows: "dynamodb", lists: "dynamodb", changes: "dynamodb", masterKey: "secretsmanager", provider: "secretsmanager",
-  writeReceipts: "s3", readReceipts: "s3", send: "sqs", undelivered: "sqs", consume: "sqs",
+  writeReceipts: "s3", send: "sqs", undelivered: "sqs", consume: "sqs",
 };
 
 /** What every function may. */
-const all = ["log", "trace", "rows", "masterKey", "personal"];
+const all = ["log", "trace", "rows", "lists", "masterKey", "personal"];
 /** What each function of the flows may beyond that; a function that a flow names must stand here. */
 export const steps = {
   ValidateOrder: [], ReserveStock: [], RequestPayment: ["provider"], RefusePayment: [], AwaitPayment: [], CommitStock: [],
   CapturePayment: ["provider"], SendNotification: [], GenerateReceipt: ["writeReceipts"], AwaitPreparation: [],
   DispatchDelivery: [], AwaitDelivery: [], AwaitHandover: [], CompleteOrder: [], ReversePayment: ["provider"], SettleLater: [],
   ReleaseStock: [], CloseOrder: [], FlagOrder: [], ReopenOrder: [], GiveBack: ["provider"], RequestRefund: ["provider"],
-  FlagRefund: [], IssueCreditNote: ["lists", "writeReceipts"], TellRefund: [],
+  FlagRefund: [], IssueCreditNote: ["writeReceipts"], TellRefund: [],
 };
 
 /** The queues: one consumer each. `fifo` where messages of a group are handled one after the other. */
@@ -71,10 +70,12 @@ export const queues = {
 
 /** The rest. */
 export const others = {
-  Api: { handler: "api", memory: 512, timeout: 29, rights: ["lists", "provider", "readReceipts", "send", "startFlows", "seeFlows", "seeQueues"], about: "the HTTP interface" },
+  Api: { handler: "api", memory: 512, timeout: 29, rights: ["provider", "writeReceipts", "send", "startFlows", "seeFlows", "seeQueues"], about: "the HTTP interface",
+    // The same tokens as the authorizer's: on public routes it checks none.
+    variables: { COMANDA_SIGN_IN_ISSUER: "!Sub https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}", COMANDA_SIGN_IN_AUDIENCE: "!Ref PagesClient" } },
   Relay: { handler: "relay", memory: 512, timeout: 60, rights: ["changes", "startFlows", "answerTasks", "send", "undelivered"], about: "messages of a commit go where they are handled" },
-  Ticker: { handler: "ticker", memory: 512, timeout: 60, rights: ["lists", "provider", "startFlows", "answerTasks", "send", "undelivered"], about: "periodic work: late messages, polling, the daily close, figures for the alarms" },
-  Seed: { handler: "seed", memory: 256, timeout: 60, rights: ["lists"], about: "fills an empty catalogue with the sample; invoked by hand" },
+  Ticker: { handler: "ticker", memory: 512, timeout: 60, rights: ["provider", "startFlows", "answerTasks", "send", "undelivered"], about: "periodic work: late messages, polling, the daily close, figures for the alarms" },
+  Seed: { handler: "seed", memory: 256, timeout: 60, rights: [], about: "makes what the functions need to begin with; invoked by scripts/deploy" },
 };
 
 export const rightsOf = (own) => [...all, ...own];

@@ -57,9 +57,14 @@ const fill = (text, values) => text.replace(/#\{(\w+)\}/g, (whole, key) => {
 const statement = (line) => (line.startsWith("#") ? line : `- ${fill(line, lists)}`);
 
 /** One function: role with its own rights only, log, the function. */
-const lambda = ({ name, handler, memory = 256, timeout, own, queue, about }) => {
+const lambda = ({ name, handler, memory = 256, timeout, own, queue, about, variables = {} }) => {
   const granted = rightsOf(own);
   const statements = granted.flatMap((right) => rights[right](name, queue)).map(statement);
+  const ownVariables = Object.entries({ ...(granted.includes("provider") ? { COMANDA_PROVIDER_SECRETS: "!Ref ProviderSecrets" } : {}), ...variables });
+  const environment = ownVariables.length === 0 ? "" : `
+      Environment:
+        Variables:
+${ownVariables.map(([key, value]) => `          ${key}: ${value}`).join("\n")}`;
   const services = [...new Set(granted.map((right) => via[right]).filter(Boolean))].sort();
   const keyed = services.map((service) => `!Sub "${service}.\${AWS::Region}.amazonaws.com"`).join(", ");
   statements.push(`- Sid: ThroughServices
@@ -75,7 +80,7 @@ const lambda = ({ name, handler, memory = 256, timeout, own, queue, about }) => 
       Handler: ${handler}${memory === 256 ? "" : `\n      MemorySize: ${memory}`}
       Timeout: ${timeout}
       Role: !GetAtt ${name}Role.Arn
-      LoggingConfig: {LogGroup: !Ref ${name}Log}${granted.includes("provider") ? "\n      Environment: {Variables: {COMANDA_PROVIDER_SECRETS: !Ref ProviderSecrets}}" : ""}
+      LoggingConfig: {LogGroup: !Ref ${name}Log}${environment}
 
   ${name}Role:
     Type: AWS::IAM::Role

@@ -1,6 +1,6 @@
 """What `make deploy` and `make undeploy` do around CloudFormation. scripts/deploy calls it in an environment with boto3.
 
-usage: stack.py account | region CONFIG SECTION | architecture CONFIG SECTION | pages STACK FOLDER | sample STACK | show STACK
+usage: stack.py account | region CONFIG SECTION | architecture CONFIG SECTION | pages STACK FOLDER | seed STACK [--sample] | show STACK
        | delete STACK
 """
 
@@ -90,13 +90,14 @@ def pages(stack, folder):
     print(f"{len(files)} files")
 
 
-def sample(stack):
-    """Fills an empty catalogue with the sample."""
-    answer = boto3.client("lambda").invoke(FunctionName=outputs(stack)["SeedFunction"], Payload=json.dumps({"sample": True}))
+def seed(stack, *options):
+    """Makes what the functions need to begin with, and fills an empty catalogue with the sample if it is wanted."""
+    wanted = json.dumps({"sample": "--sample" in options})
+    answer = boto3.client("lambda").invoke(FunctionName=outputs(stack)["SeedFunction"], Payload=wanted)
     body = answer["Payload"].read().decode()
     if "FunctionError" in answer:
-        raise Problem(f"the sample could not be put into the catalogue: {body}")
-    print(f"sample catalogue: {body}")
+        raise Problem(f"the table could not be prepared: {body}")
+    print(f"prepared, products of the sample: {json.loads(body)['products']}")
 
 
 def show(stack):
@@ -157,7 +158,7 @@ def status_of(cloudformation, stack):
         return None
 
 
-COMMANDS = {f.__name__: f for f in (account, region, architecture, pages, sample, show, delete)}
+COMMANDS = {f.__name__: f for f in (account, region, architecture, pages, seed, show, delete)}
 
 
 def main():

@@ -112,18 +112,30 @@ impl App {
         Ok(())
     }
 
-    /// Does all periodic work whose time comes in the minute that begins now, for a scheduler that calls once a minute in place
-    /// of beats. Keys are left out: a store that is shared forgets them by itself.
+    /// Does all periodic work whose time comes in the minute that begins now, within `time`, for a scheduler that calls once a
+    /// minute in place of beats. Keys are left out: a store that is shared forgets them by itself.
+    ///
+    /// Work that does not fit its share of the time is cut off, as by a crash: every piece of it commits what it has done, so
+    /// the next call goes on from there.
     ///
     /// # Errors
     /// The first failure; the rest is done all the same, and the next call tries again.
-    pub async fn tick_all(&self, now: i64) -> Result<(), StoreError> {
+    pub async fn tick_all(&self, now: i64, time: Duration) -> Result<(), StoreError> {
         const MINUTE_MS: i64 = 60_000;
-        let mut result = Ok(());
-        for ticker in ALL {
+        let is_due = |ticker: &Ticker| {
             let due = now.rem_euclid(ticker.every_ms().max(MINUTE_MS)) < MINUTE_MS;
-            if due && !matches!(ticker, Ticker::ForgetKeys) {
-                result = result.and(self.tick(ticker, now).await);
+            due && !matches!(ticker, Ticker::ForgetKeys)
+        };
+        let mut left: Vec<Ticker> = ALL.into_iter().filter(is_due).rev().collect();
+        let begin = Instant::now();
+        let mut result = Ok(());
+        while let Some(ticker) = left.last().copied() {
+            // What one leaves over is for those that follow it.
+            let share = time.saturating_sub(begin.elapsed()) / u32::try_from(left.len()).unwrap_or(1);
+            left.pop();
+            match tokio::time::timeout(share, self.tick(ticker, now)).await {
+                Ok(done) => result = result.and(done),
+                Err(_) => tracing::info!(ticker = ticker.name(), ?share, "periodic work goes on with the next beat"),
             }
         }
         result

@@ -168,6 +168,12 @@ impl Outbox {
         }
     }
 
+    /// The flow that a state machine runs.
+    #[must_use]
+    pub fn flow_of(&self, machine: &str) -> Option<&str> {
+        self.routes.machines.iter().find(|(_, arn)| *arn == machine).map(|(flow, _)| flow.as_str())
+    }
+
     /// The queues that have consumers here.
     #[must_use]
     pub fn queues(&self) -> Vec<&str> {

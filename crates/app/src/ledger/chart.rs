@@ -61,36 +61,38 @@ type Accounts = HashMap<String, Account>;
 pub(super) struct Chart(RwLock<Arc<Accounts>>);
 
 impl Chart {
-    /// Reads the chart; adds what it lacks of the default one and the accounts of these payment providers.
+    /// Reads the chart; adds what it lacks of the default one and the accounts of these payment providers. Processes that share
+    /// the store may do so at once.
     pub(super) async fn open(store: &dyn Store, providers: &[&str], now: i64) -> Result<Chart, StoreError> {
-        let mut accounts = Accounts::new();
-        let mut cursor = None;
-        loop {
-            let page = store.query(Query::table(&ACCOUNTS).limit(store::MAX_PAGE).after(cursor)).await?;
-            for row in &page.rows {
-                let code = row.key().text().unwrap_or_default().to_owned();
-                accounts.insert(code, read(row)?);
+        let mut accounts = list(store).await?;
+        for _ in 0..crate::app::MAX_TRIES {
+            let mut batch = Batch::new();
+            let mut added = Vec::new();
+            for (code, account) in built_in(providers, now) {
+                if accounts.contains_key(&code) {
+                    continue;
+                }
+                // A list may be older than what another process has just added.
+                match store.get(&ACCOUNTS, &code.as_str().into()).await? {
+                    Some(row) => drop(accounts.insert(code, read(&row)?)),
+                    None => {
+                        batch.insert(write(&code, &account));
+                        added.push((code, account));
+                    }
+                }
             }
-            cursor = page.next;
-            if cursor.is_none() || accounts.len() >= MAX_ACCOUNTS {
-                break;
+            match store.commit(batch).await {
+                Ok(receipt) => {
+                    receipt.durable().await?;
+                    accounts.extend(added);
+                    return Ok(Chart(RwLock::new(Arc::new(accounts))));
+                }
+                // Another process was quicker: what it has added is read.
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        let of_providers = providers.iter().map(|name| (provider_account(name), format!("Held by {name}"), true));
-        let defaults = DEFAULT.iter().map(|(code, name, built_in)| ((*code).to_owned(), (*name).to_owned(), *built_in));
-        let mut batch = Batch::new();
-        for (code, name, built_in) in defaults.chain(of_providers).filter(|(code, ..)| is_account_code(code)) {
-            if accounts.contains_key(&code) {
-                continue;
-            }
-            let kind = AccountKind::of_code(&code).unwrap_or(AccountKind::Asset);
-            let account =
-                Account { kind, name, currency: None, built_in, opened_at: now, closed_at: None, revision: 1 };
-            batch.insert(write(&code, &account));
-            accounts.insert(code, account);
-        }
-        store.commit(batch).await?.durable().await?;
-        Ok(Chart(RwLock::new(Arc::new(accounts))))
+        Err(StoreError::Busy)
     }
 
     /// Whether all of these may be posted to. `prefix` is where the entry stands in the request.
@@ -212,6 +214,33 @@ impl Chart {
 #[must_use]
 pub fn provider_account(provider: &str) -> String {
     format!("assets:provider:{provider}")
+}
+
+/// What is in the store, as far as a list knows.
+async fn list(store: &dyn Store) -> Result<Accounts, StoreError> {
+    let mut accounts = Accounts::new();
+    let mut cursor = None;
+    loop {
+        let page = store.query(Query::table(&ACCOUNTS).limit(store::MAX_PAGE).after(cursor)).await?;
+        for row in &page.rows {
+            accounts.insert(row.key().text().unwrap_or_default().to_owned(), read(row)?);
+        }
+        cursor = page.next;
+        if cursor.is_none() || accounts.len() >= MAX_ACCOUNTS {
+            return Ok(accounts);
+        }
+    }
+}
+
+/// The accounts that every chart has.
+fn built_in(providers: &[&str], now: i64) -> impl Iterator<Item = (String, Account)> {
+    let of_providers = providers.iter().map(|name| (provider_account(name), format!("Held by {name}"), true));
+    let defaults = DEFAULT.iter().map(|(code, name, built_in)| ((*code).to_owned(), (*name).to_owned(), *built_in));
+    let all = defaults.chain(of_providers).filter(|(code, ..)| is_account_code(code));
+    all.map(move |(code, name, built_in)| {
+        let kind = AccountKind::of_code(&code).unwrap_or(AccountKind::Asset);
+        (code, Account { kind, name, currency: None, built_in, opened_at: now, closed_at: None, revision: 1 })
+    })
 }
 
 async fn commit(store: &dyn Store, batch: Batch) -> Result<(), CommitError> {

@@ -56,6 +56,23 @@ impl Ledger {
         self.sealed_day(day, first).await
     }
 
+    /// Seals every day up to the last one that is over now, as [`Ledger::close_day`] does. Any number of processes may do so at
+    /// once, any number of times.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn close_last_day(&self) -> Result<SealView, ReportError> {
+        let day = date(self.calendar.day_of(self.now()) - 1).to_string();
+        for _ in 1..crate::app::MAX_TRIES {
+            match self.close_day(&day).await {
+                // Another process has sealed a day meanwhile.
+                Err(ReportError::Store(StoreError::Busy)) => {}
+                sealed => return sealed,
+            }
+        }
+        self.close_day(&day).await
+    }
+
     /// Counts everything that is durable now, so that a day is not sealed without it.
     async fn catch_up(&self) -> Result<(), ReportError> {
         self.store.flush().await?;

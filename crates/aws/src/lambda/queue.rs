@@ -4,7 +4,7 @@ use app::Consumer;
 use futures::StreamExt as _;
 use serde_json::Value as Json;
 
-use super::{Environment, failures};
+use super::{Environment, ended, failures};
 use crate::delivery::{Outcome, deliver};
 
 /// Handles the messages of an event; answers which are to come again. Those of a queue in order come one after the other, and
@@ -38,6 +38,10 @@ async fn one(environment: &Environment, consumer: &dyn Consumer, record: &Json) 
     let body: Option<Json> = text("/body").and_then(|body| serde_json::from_str(body).ok());
     let id = body.as_ref().and_then(|body| body.get("id")?.as_str()?.parse().ok());
     let deliveries = text("/attributes/ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
+    if let Some(event) = body.as_ref().filter(|body| ended::is_event(body)) {
+        let told = ended::tell(environment, consumer.queue(), event).await;
+        return told.inspect_err(|error| tracing::error!(%error, "the end of a flow cannot be told")).is_ok();
+    }
     let Some(id) = id else {
         // After its last receive SQS moves it to the dead-letter queue, where the alarm sees it.
         tracing::error!(queue = consumer.queue(), "a message of SQS is none of ours");

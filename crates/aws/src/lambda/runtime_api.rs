@@ -3,6 +3,8 @@
 //! Why not the `lambda_runtime` crate: these are three requests to a local address, and errors here carry the names that Retry
 //! and Catch match.
 
+use std::time::Duration;
+
 use app::FunctionError;
 use serde_json::{Value as Json, json};
 
@@ -14,10 +16,22 @@ pub(super) struct RuntimeApi {
     base: String,
 }
 
+/// How long an invocation may take if Lambda does not say.
+const UNTOLD: Duration = Duration::from_secs(30);
+
 /// One invocation.
 pub(super) struct Invocation {
     id: String,
+    deadline_ms: Option<i64>,
     pub(super) event: Json,
+}
+
+impl Invocation {
+    /// What is left of its time: Lambda ends the process after that.
+    pub(super) fn time_left(&self) -> Duration {
+        let Some(deadline) = self.deadline_ms else { return UNTOLD };
+        Duration::from_millis(u64::try_from(deadline - store::clock::now_ms()).unwrap_or(0))
+    }
 }
 
 impl RuntimeApi {
@@ -34,10 +48,12 @@ impl RuntimeApi {
     pub(super) async fn next(&self) -> Result<Invocation, SetupError> {
         let answer = self.http.get(format!("{}/invocation/next", self.base)).send().await;
         let answer = answer.and_then(reqwest::Response::error_for_status).map_err(SetupError::Runtime)?;
-        let id = answer.headers().get("lambda-runtime-aws-request-id").and_then(|id| id.to_str().ok());
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let id = header("lambda-runtime-aws-request-id");
         let id = id.ok_or(SetupError::Missing("the id of the invocation"))?.to_owned();
+        let deadline_ms = header("lambda-runtime-deadline-ms").and_then(|text| text.parse().ok());
         let event = answer.bytes().await.map_err(SetupError::Runtime)?;
-        Ok(Invocation { id, event: serde_json::from_slice(&event).unwrap_or(Json::Null) })
+        Ok(Invocation { id, deadline_ms, event: serde_json::from_slice(&event).unwrap_or(Json::Null) })
     }
 
     pub(super) async fn answer(

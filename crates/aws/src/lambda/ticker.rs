@@ -1,6 +1,11 @@
 //! Once a minute: messages whose time has come or that were lost on their way, periodic work, and figures for the alarms.
+//! Once a day: the day before is closed.
+//!
+//! All of it may be cut off anywhere and is gone on with by the next beat, so each part gets a share of the time that Lambda
+//! gives, and no part keeps the others from theirs.
 
 use std::ops::Bound;
+use std::time::{Duration, Instant};
 
 use app::FunctionError;
 use serde_json::{Value as Json, json};
@@ -11,6 +16,8 @@ use super::{Environment, metrics};
 use crate::delivery::DEAD;
 use crate::outbox::MAX_DELAY_MS;
 
+/// What is left of the time of an invocation for the answer, and for a call that began before the time was over.
+const RESERVE: Duration = Duration::from_secs(10);
 /// What becomes due until then is sent now, so that it leaves on time.
 const AHEAD_MS: i64 = 60_000;
 /// A message that is due for so long was lost on its way, or its consumer fails.
@@ -32,23 +39,35 @@ struct Beat {
     oldest_due_ms: i64,
 }
 
-/// One beat.
+/// What the schedules ask for: `{"beat": "minute"}` or `{"beat": "day-close"}`, within `time`.
 ///
 /// # Errors
-/// The store cannot be used now; the next beat does it.
-pub(super) async fn beat(environment: &Environment) -> Result<Json, FunctionError> {
-    let now = store::clock::now_ms();
+/// The store cannot be used now; the next beat does it, and the schedule repeats that of a day. `UnknownBeat`.
+pub(super) async fn tick(environment: &Environment, event: &Json, time: Duration) -> Result<Json, FunctionError> {
+    let time = time.saturating_sub(RESERVE);
+    match event.get("beat").and_then(Json::as_str) {
+        Some("minute") => minute(environment, time).await,
+        Some("day-close") => close_day(environment).await,
+        _ => Err(FunctionError::new("UnknownBeat", "`beat` must be `minute` or `day-close`")),
+    }
+}
+
+/// Seals the last day of the merchant that is over. Sealed days stay as they are, so it may run any number of times.
+async fn close_day(environment: &Environment) -> Result<Json, FunctionError> {
+    let seal = environment.app.ledger().close_last_day().await;
+    let seal = seal.map_err(|error| FunctionError::new("DayNotClosed", error.to_string()))?;
+    Ok(json!({ "date": seal.date, "hash": seal.hash }))
+}
+
+/// The beat of a minute.
+async fn minute(environment: &Environment, time: Duration) -> Result<Json, FunctionError> {
+    let (begin, now) = (Instant::now(), store::clock::now_ms());
     let failed = |error: &dyn std::error::Error| FunctionError::new("StoreUnavailable", error.to_string());
     let mut beat = Beat::default();
-    let mut queues = vec![START_FLOW, TASK_RESULT];
-    queues.extend(environment.outbox.queues());
-    for queue in queues {
-        sweep(environment, queue, now, &mut beat).await.map_err(|error| failed(&*error))?;
-        let dead = Query::index(&MESSAGES, "by_queue", format!("{queue}{DEAD}")).limit(PAGE);
-        beat.dead += environment.store.query(dead).await.map_err(|error| failed(&error))?.rows.len();
+    match tokio::time::timeout(time / 3, sweep_all(environment, now, &mut beat)).await {
+        Ok(swept) => swept.map_err(|error| failed(&*error))?,
+        Err(_) => tracing::warn!(sent = beat.sent, "there are more late messages than one beat can send"),
     }
-    let worked = environment.app.tick_all(now).await;
-    let counted = environment.app.ledger().consolidate().await;
     let list = app::commands::ListOrders { limit: Some(MAX_INBOX), ..Default::default() };
     let inbox = environment.app.inbox(list).await.map_err(|error| failed(&error))?.items.len();
     metrics::tell(
@@ -61,9 +80,25 @@ pub(super) async fn beat(environment: &Environment) -> Result<Json, FunctionErro
         ],
         now,
     );
+    let left = || time.saturating_sub(begin.elapsed());
+    let worked = environment.app.tick_all(now, left() / 2).await;
+    let counted = tokio::time::timeout(left(), environment.app.ledger().consolidate()).await;
     worked.map_err(|error| failed(&error))?;
-    let entries = counted.map_err(|error| failed(&error))?;
+    // What is not counted yet is counted by the next beat.
+    let entries = counted.unwrap_or(Ok(0)).map_err(|error| failed(&error))?;
     Ok(json!({ "sent": beat.sent, "parked": beat.parked, "dead": beat.dead, "inbox": inbox, "entries": entries }))
+}
+
+/// Sends what is late of every queue, and counts the dead.
+async fn sweep_all(environment: &Environment, now: i64, beat: &mut Beat) -> Result<(), store::BoxError> {
+    let mut queues = vec![START_FLOW, TASK_RESULT];
+    queues.extend(environment.outbox.queues());
+    for queue in queues {
+        sweep(environment, queue, now, beat).await?;
+        let dead = Query::index(&MESSAGES, "by_queue", format!("{queue}{DEAD}")).limit(PAGE);
+        beat.dead += environment.store.query(dead).await?.rows.len();
+    }
+    Ok(())
 }
 
 fn count(n: usize) -> i64 {

@@ -13,7 +13,7 @@ use crate::emulator::{Kind, store_at};
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     None,
     Throttle,
     Fail,
@@ -22,11 +22,15 @@ enum Fault {
     LoseRequest,
     /// The request takes effect, the connection ends before the answer.
     LoseAnswer,
+    /// A transaction stays without effect and without an answer.
+    StallBefore,
+    /// A transaction takes effect and stays without an answer.
+    StallAfter,
 }
 
 /// Decides about the requests in turn: a plan first, then by chance.
-struct Chaos {
-    plan: Mutex<Vec<Fault>>,
+pub(crate) struct Chaos {
+    pub(crate) plan: Mutex<Vec<Fault>>,
     /// Of 100 requests, how many go wrong after the plan.
     percent: u64,
     state: AtomicU64,
@@ -40,7 +44,9 @@ impl Chaos {
         if operation == "CreateTable" {
             return Fault::None;
         }
-        let planned = self.plan.lock().pop();
+        let stalls = |fault: &Fault| matches!(fault, Fault::StallBefore | Fault::StallAfter);
+        let waits = operation != "TransactWriteItems" && self.plan.lock().last().is_some_and(stalls);
+        let planned = if waits { None } else { self.plan.lock().pop() };
         let fault = planned.unwrap_or_else(|| {
             // Weyl's sequence through a multiplicative hash: the seed replays the faults.
             let n = self.state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
@@ -87,7 +93,7 @@ fn refusal(status: &str, code: &str) -> Vec<u8> {
 }
 
 /// Starts the proxy; its address.
-async fn proxy(target: &str, chaos: Arc<Chaos>) -> String {
+pub(crate) async fn proxy(target: &str, chaos: Arc<Chaos>) -> String {
     let target = target.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -103,7 +109,8 @@ async fn proxy(target: &str, chaos: Arc<Chaos>) -> String {
                         Fault::Fail => refusal("500 Internal Server Error", "InternalServerError"),
                         Fault::Busy => refusal("400 Bad Request", "TransactionCanceledException"),
                         Fault::LoseRequest => return,
-                        Fault::None | Fault::LoseAnswer => {
+                        Fault::StallBefore => return std::future::pending().await,
+                        Fault::None | Fault::LoseAnswer | Fault::StallAfter => {
                             server.write_all(&request).await.unwrap();
                             match read_message(&mut server).await {
                                 Some(answer) => answer,
@@ -111,6 +118,9 @@ async fn proxy(target: &str, chaos: Arc<Chaos>) -> String {
                             }
                         }
                     };
+                    if fault == Fault::StallAfter {
+                        std::future::pending::<()>().await;
+                    }
                     if fault == Fault::LoseAnswer || client.write_all(&answer).await.is_err() {
                         return;
                     }
@@ -124,7 +134,7 @@ async fn proxy(target: &str, chaos: Arc<Chaos>) -> String {
     address
 }
 
-fn chaos(plan: &[Fault], percent: u64, seed: u64) -> Arc<Chaos> {
+pub(crate) fn chaos(plan: &[Fault], percent: u64, seed: u64) -> Arc<Chaos> {
     Arc::new(Chaos {
         plan: Mutex::new(plan.iter().rev().copied().collect()),
         percent,

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::emulator::{Emulator, Kind, aws};
+use crate::faults::{Fault, chaos, proxy};
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -47,7 +48,7 @@ impl Cloud {
             ("COMANDA_TABLE", TABLE.into()),
             ("COMANDA_BUCKET", "receipts-test".into()),
             ("COMANDA_SECRETS", "key".into()),
-            ("COMANDA_QUEUES", json!({ "mail": queue["QueueUrl"] }).to_string()),
+            ("COMANDA_QUEUES", json!({ "mail": queue["QueueUrl"], "ended-flows": queue["QueueUrl"] }).to_string()),
             ("COMANDA_STATE_MACHINES", json!({ "order": machine["stateMachineArn"] }).to_string()),
         ]);
         Some(Cloud { variables, ..cloud })
@@ -55,6 +56,14 @@ impl Cloud {
 
     async fn call(&self, service: Service, operation: &str, body: &Json) -> Json {
         aws().call(service, &self.emulator.url, operation, body).await.unwrap()
+    }
+
+    /// The ids of the messages in a queue.
+    async fn messages(&self, queue: &str) -> Vec<String> {
+        let scanned = self.call(aws::client::DYNAMODB, "Scan", &json!({ "TableName": TABLE })).await;
+        let items = scanned["Items"].as_array().unwrap().iter().filter(|item| item["queue"]["S"] == queue);
+        let rows = items.map(|item| aws::item::to_row(&store::message::MESSAGES, item).unwrap());
+        rows.map(|row| row.key().int().unwrap().to_string()).collect()
     }
 
     async fn function(&self, handler: &str) -> Function {
@@ -150,7 +159,9 @@ fn http(method: &str, path: &str, body: Option<Json>, staff: bool) -> Json {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_placed_its_flow_started_and_its_step_done() {
     let Some(cloud) = Cloud::new().await else { return };
-    let seeded = cloud.function("seed").await.answer(&json!({})).await;
+    let seed = cloud.function("seed").await;
+    assert_eq!(seed.answer(&json!({})).await, json!({ "products": 0 }));
+    let seeded = seed.answer(&json!({ "sample": true })).await;
     assert!(seeded["products"].as_i64().unwrap() > 0);
 
     let api = cloud.function("api").await;
@@ -192,6 +203,84 @@ async fn an_order_is_placed_its_flow_started_and_its_step_done() {
     let ticker = cloud.function("ticker").await;
     let beat = ticker.answer(&json!({ "beat": "minute" })).await;
     assert_eq!((&beat["dead"], &beat["inbox"]), (&json!(0), &json!(0)), "{beat}");
+    // The day before is closed once, by whatever process, however often it is asked for.
+    let closed = ticker.answer(&json!({ "beat": "day-close" })).await;
+    let again = cloud.function("ticker").await.answer(&json!({ "beat": "day-close" })).await;
+    assert_eq!(closed, again);
+    let days = api.answer(&http("GET", "/v1/ledger/days", None, true)).await;
+    let days: Json = serde_json::from_str(days["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&days["days"][0]["date"], &days["days"][0]["hash"]), (&closed["date"], &closed["hash"]), "{days}");
+    let (kind, error) = ticker.invoke(&json!({})).await;
+    assert_eq!((kind.as_str(), error["errorType"].as_str().unwrap()), ("error", "UnknownBeat"));
+
+    // Somebody stops the execution: EventBridge says so, twice, and the order goes before a person.
+    let execution = executions["executions"][0]["name"].as_str().unwrap();
+    let ended = |execution: &str| {
+        json!({
+            "id": "7bf73129", "source": "aws.states", "detail-type": "Step Functions Execution Status Change",
+            "detail": {
+                "stateMachineArn": machines["order"], "name": execution, "status": "ABORTED",
+                "input": json!({ "orderId": id }).to_string()
+            }
+        })
+    };
+    let queue = cloud.function("queue.ended-flows").await;
+    let deliver = async |body: Json| {
+        let record = json!({ "messageId": "m", "receiptHandle": "r", "body": body.to_string(), "attributes": {} });
+        let answer = queue.answer(&json!({ "Records": [record] })).await;
+        assert_eq!(answer, json!({ "batchItemFailures": [] }), "{body}");
+    };
+    for told in [ended("0000000000000"), ended(execution), ended(execution)] {
+        deliver(told).await;
+    }
+    let told = cloud.messages("ended-flows").await;
+    assert_eq!(told.len(), 3);
+    for message in told {
+        deliver(json!({ "id": message })).await;
+    }
+    let order = api.answer(&http("GET", &path, None, true)).await;
+    let order: Json = serde_json::from_str(order["body"].as_str().unwrap()).unwrap();
+    assert_eq!(order["needsAttention"], "the flow `order` ended before its work was done (ABORTED)", "{order}");
+    assert_eq!(cloud.messages("ended-flows").await, [""; 0]);
+}
+
+/// Lambda ends a process whose time is over, wherever it is: before its commit has taken effect, or after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_runs_out_of_time_has_taken_effect_once() {
+    let Some(mut cloud) = Cloud::new().await else { return };
+    cloud.function("seed").await.answer(&json!({ "sample": true })).await;
+    let api = cloud.function("api").await;
+    let order = json!({ "lines": [{ "sku": "guarana", "quantity": 2 }], "payment": { "type": "pix" } });
+    let placed = api.answer(&http("POST", "/place-order", Some(order), false)).await;
+    let placed: Json = serde_json::from_str(placed["body"].as_str().unwrap()).unwrap();
+    let input = json!({ "orderId": placed["orderId"], "step": "execution/ReserveStock/now" });
+    let available = async || {
+        let product = api.answer(&http("GET", "/v1/catalogue/products/guarana", None, false)).await;
+        let product: Json = serde_json::from_str(product["body"].as_str().unwrap()).unwrap();
+        product["stock"]["available"].as_i64().unwrap()
+    };
+    let before = available().await;
+    let reserved = async || before - available().await;
+    let chaos = chaos(&[], 0, 0);
+    cloud.variables.insert("AWS_ENDPOINT_URL_DYNAMODB", proxy(&cloud.emulator.url, chaos.clone()).await);
+    for (fault, effect) in [(Fault::StallBefore, 0), (Fault::StallAfter, 2)] {
+        let function = cloud.function("fn.ReserveStock").await;
+        *chaos.plan.lock() = vec![fault];
+        let stalled = async {
+            while !chaos.plan.lock().is_empty() || reserved().await != effect {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            answer = function.invoke(&input) => panic!("it was to stall: {answer:?}"),
+            () = stalled => {}
+        }
+    }
+    let function = cloud.function("fn.ReserveStock").await;
+    for _ in 0..2 {
+        function.answer(&input).await;
+        assert_eq!(reserved().await, 2);
+    }
 }
 
 /// A poison message comes three times, then stands in the dead-letter queue of the store.

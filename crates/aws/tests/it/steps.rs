@@ -125,6 +125,20 @@ async fn a_function_that_dies_after_its_commit_has_taken_effect_once() {
     assert_eq!(reserved(&store).await, Some(1));
 }
 
+/// The first functions of a new installation start at once: each makes what is missing, or finds it made.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_table_is_opened_by_many_at_once() {
+    let Some(emulator) = Kind::Ministack.start() else { return };
+    let store = store_at(&emulator.url, &schema(), vec![step::EXPIRY]).await;
+    let mut openings = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        openings.spawn(open(Arc::new(store.clone())));
+    }
+    let apps = openings.join_all().await;
+    let charts: Vec<_> = apps.iter().map(|app| app.ledger().accounts().accounts.len()).collect();
+    assert!(charts.iter().all(|accounts| *accounts == charts[0] && *accounts > 15), "{charts:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn receipts_of_many_processes_have_no_gaps() {
     let Some((_emulator, store, app, first)) = ordered().await else { return };
