@@ -3,7 +3,9 @@
 The embedded server and AWS speak the same two protocols, so the cases in cases.py know no difference.
 """
 
+import hashlib
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +18,20 @@ ADDRESS = {"street": "Rua da Praia", "number": "100", "district": "Centro", "cit
 CUSTOMER = {"name": "Ana", "email": "ana@example.com"}
 POLL_SECONDS = 0.1
 CALL_SECONDS = 35
+
+
+# What names an instant, a try or an object, by the end of a field's name; and the ids and numbers inside texts.
+UNEQUAL = re.compile(r"(At|Before|Id|^at|^key|^number|^sha256|^revision|^intent|^providerRefund)$")
+NAMES = re.compile(r"\b(ord|pay|pi|rfd|re|crn|ent)_[0-9a-z]{13}|\b([Pp]edido|[Oo]rder|n\.º|No\.) \d+")
+
+
+def normal(value):
+    """A value without what differs from run to run."""
+    if isinstance(value, dict):
+        return {name: normal(member) for name, member in value.items() if not UNEQUAL.search(name)}
+    if isinstance(value, list):
+        return [normal(member) for member in value]
+    return NAMES.sub(lambda found: (found[1] or found[2]) + "…", value) if isinstance(value, str) else value
 
 
 class Unexpected(AssertionError):
@@ -108,6 +124,22 @@ class Shop:
             raise Unexpected(f"the order was not taken: {status} {body}")
         return Placed(self, body["orderId"], body["trackingToken"])
 
+    def download(self, link):
+        """Follows a presigned link and checks what comes."""
+        status, body = self.call("GET", link["url"])
+        if status != 200 or not body.startswith(b"%PDF") or hashlib.sha256(body).hexdigest() != link["sha256"]:
+            raise Unexpected(f"the link answered {status}, not the document")
+
+    def entries(self):
+        """Every entry of the ledger."""
+        found, cursor = [], ""
+        while True:
+            page = self.get(f"/v1/ledger/entries?limit=200{cursor}", staff=True)
+            found += page["items"]
+            if not page.get("next"):
+                return found
+            cursor = f"&cursor={page['next']}"
+
     def executions(self, order_id):
         """The executions about an order: flow, ARN, status."""
         found = []
@@ -189,6 +221,12 @@ class Placed:
         """Pays again."""
         self.shop.until("the payment to be taken", lambda: self.shop.call("POST", f"/v1/orders/{self.id}/payments?t={self.token}", {"method": method}, headers={"If-Match": f"\"{self.show()['revision']}\""})[0] in (200, 202))
 
+    def stop(self, flow):
+        """Stops the execution of a flow, as by hand."""
+        for name, arn, status in self.shop.executions(self.id):
+            if name == flow and status == "RUNNING":
+                self.shop.states.stop_execution(executionArn=arn)
+
     def ended(self):
         """Waits until every flow of the order has ended, and answers how."""
         def look():
@@ -197,6 +235,25 @@ class Placed:
         return self.shop.until(f"the flow of {self.id} to end", look)
 
     def mails(self):
-        """What the customer was told, in no order."""
+        """What the customer was told, by event."""
         found = self.shop.get(f"/v1/mailbox?order={self.id}", staff=True)["items"]
-        return sorted(mail["event"] for mail in found)
+        return sorted(({field: mail[field] for field in ("event", "to", "subject")} for mail in found), key=lambda mail: mail["event"])
+
+    def books(self):
+        """The entries of the ledger about it, as kind and postings."""
+        mine = [entry for entry in self.shop.entries() if entry.get("metadata", {}).get("order") == self.id]
+        return sorted(" ".join([entry["kind"], *sorted(f"{p['account']} {p['amount']}" for p in entry["postings"])]) for entry in mine)
+
+    def refund(self, amount):
+        """The staff gives a part back."""
+        status, body = self.shop.call("POST", f"/v1/payments/{self.id}/refunds", {"amount": amount, "reason": "quality"}, staff=True,
+                                      headers={"If-Match": "*"})
+        if status != 201:
+            raise Unexpected(f"the refund was not taken: {status} {body}")
+
+    def refunded(self, count):
+        """Waits until so many refunds have reached the customer, and answers them."""
+        def look():
+            found = self.shop.get(f"/v1/payments/{self.id}/refunds", staff=True)["items"]
+            return len(found) == count and all(refund["status"] == "SUCCEEDED" for refund in found) and found
+        return self.shop.until(f"{count} refunds", look)
