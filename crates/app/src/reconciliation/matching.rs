@@ -7,6 +7,7 @@ use store::ReadError;
 use crate::App;
 use crate::provider::{Movement, MovementKind};
 use crate::records::dispute::DisputeRecord;
+use crate::records::refund::Refund;
 use crate::records::{Payment, order};
 use crate::refunds;
 
@@ -123,17 +124,32 @@ impl App {
     async fn find_refund(&self, movement: &Movement) -> Result<Finding, ReadError> {
         let Some(payment) = self.payment_of(movement).await? else { return Ok(Finding::nothing(Reason::MissingHere)) };
         let all = refunds::all(&*self.store, &payment).await?;
-        let source = movement.source.as_deref();
-        let found = all.iter().find(|refund| source.is_some() && refund.text("provider_refund") == source);
-        let Some(refund) = found else { return Ok(Finding::nothing(Reason::MissingHere)) };
-        let reference = refund_reference(&refund.public_id(), refund.attempt);
+        let Some(source) = movement.source.as_deref() else { return Ok(Finding::nothing(Reason::MissingHere)) };
+        let found = all.iter().find(|refund| refund.text("provider_refund") == Some(source));
+        let found = match found.map(|refund| (refund, refund.attempt)) {
+            Some(found) => Some(found),
+            None => self.try_before(&all, source).await,
+        };
+        let Some((refund, attempt)) = found else { return Ok(Finding::nothing(Reason::MissingHere)) };
+        let reference = refund_reference(&refund.public_id(), attempt);
         if movement.kind == MovementKind::Refund {
             return Ok(Finding::of(movement, reference, -refund.amount, refund.currency(), Some(0)));
         }
-        if refund.status != RefundStatus::Failed {
+        // A try before the current one failed, or there would be no other.
+        if attempt == refund.attempt && refund.status != RefundStatus::Failed {
             return Ok(Finding::nothing(Reason::MissingHere));
         }
         Ok(Finding::of(movement, format!("{reference}/back"), refund.amount, refund.currency(), Some(0)))
+    }
+
+    /// The refund of which this was an earlier try: our record has the provider's id of the current one only, and the provider
+    /// keeps the key of each.
+    async fn try_before<'a>(&self, all: &'a [Refund], source: &str) -> Option<(&'a Refund, i64)> {
+        // A provider that does not answer now is asked again with the next beat.
+        let key = self.provider.retrieve_refund(source).await.ok()?.key?;
+        let (order_id, number, attempt) = refunds::read_key(&key)?;
+        let is_meant = |refund: &&Refund| (refund.order_id, refund.number) == (order_id, number);
+        all.iter().find(is_meant).filter(|refund| attempt < refund.attempt).map(|refund| (refund, attempt))
     }
 
     async fn find_dispute(&self, movement: &Movement) -> Result<Finding, ReadError> {

@@ -8,7 +8,7 @@ mod request;
 mod show;
 
 pub(crate) use entries::{refund as entry, stray as stray_entry};
-pub(crate) use news::{Around, REFUND_FAILED};
+pub(crate) use news::{Around, REFUND_FAILED, read_key};
 pub use open::OpenRefundError;
 pub(crate) use open::{Wanted, all, open, open_stray};
 pub use request::{RefundError, Requested};

@@ -229,7 +229,7 @@ impl App {
 }
 
 /// The order, the refund's number and the try in a key of ours: `ord_.../refund/NUMBER/TRY`.
-fn read_key(key: &str) -> Option<(i64, i64, i64)> {
+pub(crate) fn read_key(key: &str) -> Option<(i64, i64, i64)> {
     let (order_id, rest) = key.split_once("/refund/")?;
     let (number, attempt) = rest.split_once('/')?;
     Some((order::private_id(order_id)?, number.parse().ok()?, attempt.parse().ok()?))

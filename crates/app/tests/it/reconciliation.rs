@@ -61,6 +61,22 @@ async fn every_line_of_the_account_finds_its_record() {
 }
 
 #[tokio::test]
+async fn lines_of_a_try_that_failed_find_their_refund_after_another_try() {
+    let shop = shop().await;
+    let id = paid(&shop, "4000000000005126").await;
+    let command: RequestRefund = serde_json::from_value(json!({ "amount": 700, "reason": "quality" })).unwrap();
+    let refund = shop.app.request_refund(&id, command, None, None).await.unwrap().refund.refund_id;
+    shop.refunds().await;
+    shop.run(&id, "timer webhook").await;
+    shop.app.retry_refund(&refund, None).await.unwrap();
+    // The account was not read in between: money went for a refund whose row knows nothing of that any more.
+    assert_eq!(unmatched(&shop).await, [""; 0]);
+    shop.refunds().await;
+    shop.run(&id, "timer webhook").await;
+    assert_eq!(unmatched(&shop).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_listed_with_its_reason_until_it_fits() {
     let shop = shop().await;
     paid(&shop, GOOD).await;
