@@ -21,16 +21,30 @@ pub mod simulated {
 
     thread_local! {
         static CLOCK: Cell<Option<(i64, Instant)>> = const { Cell::new(None) };
+        static LAST_ID: Cell<i64> = const { Cell::new(0) };
     }
 
-    /// From here on it is this time on this thread, and goes on as tokio's time does.
+    /// From here on it is this time on this thread, and goes on as tokio's time does. Where time goes back another simulation
+    /// begins, and with it its identifiers.
     pub fn begin(now_ms: i64) {
         CLOCK.set(Some((now_ms, Instant::now())));
+        if crate::id::time_ms(LAST_ID.get()) > now_ms {
+            LAST_ID.set(0);
+        }
     }
 
     /// From here on this thread reads the real clock again.
     pub fn end() {
         CLOCK.set(None);
+    }
+
+    /// The greatest identifier so far, of this thread alone: simulations side by side do not push each other's time.
+    pub(crate) fn last_id() -> Option<i64> {
+        CLOCK.get().map(|_| LAST_ID.get())
+    }
+
+    pub(crate) fn set_last_id(id: i64) {
+        LAST_ID.set(id);
     }
 
     pub(super) fn now_ms() -> Option<i64> {

@@ -6,6 +6,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
 
+#[cfg(feature = "conformance")]
+use crate::clock::simulated;
+
 const EPOCH_MS: i64 = 1_704_067_200_000;
 const COUNTER_BITS: u32 = 22;
 
@@ -22,6 +25,12 @@ pub fn next() -> i64 {
 pub fn next_many(count: u32) -> i64 {
     let more = i64::from(count.max(1)) - 1;
     let now = (crate::clock::now_ms() - EPOCH_MS).max(1) << COUNTER_BITS;
+    #[cfg(feature = "conformance")]
+    if let Some(last) = simulated::last_id() {
+        let first = (last + 1).max(now + 1);
+        simulated::set_last_id(first + more);
+        return first;
+    }
     let noise = i64::from((RandomState::new().hash_one(now) & 0xFFFF) as u16);
     let first = |last: i64| if last >= now { last + 1 } else { now + noise };
     match LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(first(last) + more)) {
@@ -33,6 +42,11 @@ pub fn next_many(count: u32) -> i64 {
 /// One from more than a day ahead is no identifier of ours and is left out of account.
 pub fn advance_past(id: i64) {
     if id < floor(crate::clock::now_ms() + 86_400_000) {
+        #[cfg(feature = "conformance")]
+        if let Some(last) = simulated::last_id() {
+            simulated::set_last_id(last.max(id));
+            return;
+        }
         LAST.fetch_max(id, Ordering::Relaxed);
     }
 }

@@ -8,19 +8,17 @@ use std::time::Duration;
 
 use app::commands::{CancelOrder, ListMails, PayOrder, PlaceOrder, RequestRefund};
 use app::views::{OrderView, RefundView};
-use app::{Answer, App, Call, CallbackSender, Function, FunctionError, Ports, Secrets, Settings};
+use app::{Answer, App, Call, Function, FunctionError, Settings};
 use async_trait::async_trait;
 use domain::notification::Notice;
 use domain::order::{OrderStatus, Party};
 use object_store::memory::InMemory;
 use parking_lot::Mutex;
-use runtime::{Builder, Runtime};
 use serde_json::{Value, json};
+use store::Batch;
 use store::crash::{CrashPoint, CrashStore, Survives};
-use store::{Batch, BoxError};
 
-#[path = "../../src/serve/adapter.rs"]
-mod adapter;
+use crate::in_process::{self, Around, World, intent};
 
 /// How long one life of the process may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,34 +42,13 @@ enum Story {
     PaidLate,
 }
 
-/// Posts to our own endpoints without a network.
-struct Direct(Mutex<Option<App>>);
+/// Some functions always fail.
+struct Fails<'a>(&'a [&'a str]);
 
-#[async_trait]
-impl CallbackSender for Direct {
-    async fn post(&self, url: &str, header: (&'static str, String), body: String) -> Result<u16, BoxError> {
-        let app = self.0.lock().clone().ok_or("the server is not up")?;
-        let done = if url.contains("/webhooks/") {
-            app.provider_webhook("simulator", &|_: &str| header.1.clone(), body.as_bytes())
-                .await
-                .map(drop)
-                .map_err(|e| e.to_string())
-        } else {
-            app.delivery_callback(&header.1, body.as_bytes()).await.map(drop).map_err(|e| e.to_string())
-        };
-        done.map(|()| 200).map_err(Into::into)
+impl Around for Fails<'_> {
+    fn function(&self, function: Arc<dyn Function>) -> Arc<dyn Function> {
+        if self.0.contains(&function.name()) { Arc::new(Broken(function)) } else { function }
     }
-}
-
-struct World {
-    app: App,
-    engine: Runtime,
-}
-
-/// The server's parts over this store, as `serve` puts them together. Receipts outlive the process, as files do.
-async fn open(store: Arc<CrashStore>, receipts: Arc<InMemory>, story: Story) -> World {
-    let window = if story == Story::PaidLate { 2_000 } else { Settings::default().payment_window_ms };
-    open_with(store, receipts, window, &[]).await
 }
 
 /// A function that always fails.
@@ -88,6 +65,11 @@ impl Function for Broken {
     }
 }
 
+async fn open(store: Arc<CrashStore>, receipts: Arc<InMemory>, story: Story) -> World {
+    let window = if story == Story::PaidLate { 2_000 } else { Settings::default().payment_window_ms };
+    open_with(store, receipts, window, &[]).await
+}
+
 /// The same with some functions that fail.
 async fn open_with(store: Arc<CrashStore>, receipts: Arc<InMemory>, window: i64, broken: &[&str]) -> World {
     let mut settings = Settings { payment_window_ms: window, ..Settings::default() };
@@ -95,32 +77,7 @@ async fn open_with(store: Arc<CrashStore>, receipts: Arc<InMemory>, window: i64,
     settings.courier.pick_up_after_ms = 1;
     settings.courier.deliver_after_ms = 1;
     settings.poll_after_ms = 200;
-    let builder = Builder::new(store, [1; 32], runtime::Config::default());
-    let secrets = Secrets::new(&[2; 32]);
-    let mut ports = Ports::embedded(builder.store(), receipts, &secrets, &settings);
-    let sender = Arc::new(Direct(Mutex::new(None)));
-    ports.sender = sender.clone();
-    let app = App::open(ports, secrets, settings).await.unwrap();
-    *sender.0.lock() = Some(app.clone());
-    let functions = app.functions().into_iter().map(|f| -> Arc<dyn Function> {
-        if broken.contains(&f.name()) { Arc::new(Broken(f)) } else { f }
-    });
-    let functions = functions.collect();
-    let builder = adapter::functions(builder.through(app.store()), functions);
-    let engine = adapter::consumers(builder, app.consumers()).build();
-    let pascal = |name: &str| {
-        let words = name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
-        words.collect::<String>()
-    };
-    let arn = |name: &str| format!("arn:aws:lambda:local:000000000000:function:{name}");
-    let names = app.functions().iter().map(|f| (pascal(f.name()), arn(f.name()))).collect();
-    for (name, flow) in app::FLOWS {
-        engine.register_flow(name, &asl::substitute(flow, &names).unwrap()).await.unwrap();
-    }
-    app.seed_catalogue().await.unwrap();
-    engine.start().await.unwrap();
-    app.set_callback_base("http://in-process");
-    World { app, engine }
+    in_process::open(store, receipts, settings, &Fails(broken)).await
 }
 
 fn place(story: Story) -> PlaceOrder {
@@ -182,14 +139,6 @@ async fn live(world: &World, story: Story) -> OrderView {
         }
         tokio::time::sleep(Duration::from_millis(4)).await;
     }
-}
-
-/// The provider's payment of an order.
-async fn intent(app: &App, order_id: &str) -> Option<String> {
-    let table = app::tables().into_iter().find(|table| table.name == "payments")?;
-    let key = store::id::decode(&order_id[4..])?;
-    let row = app.store().get(table, &key.into()).await.ok()??;
-    row.text("intent").map(str::to_owned)
 }
 
 /// Asks for two refunds until it has an answer to each.

@@ -11,6 +11,8 @@ mod crash;
 mod fake_stripe;
 mod flow;
 mod hardship;
+mod in_process;
+mod money;
 mod orders;
 mod payments;
 mod refunds;

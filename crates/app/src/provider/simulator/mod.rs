@@ -79,6 +79,18 @@ impl Simulator {
         .await
     }
 
+    /// A hold ends before anybody took the amount, as every hold does after some days.
+    ///
+    /// # Errors
+    /// [`ProviderError::Invalid`] if nothing is held.
+    pub async fn end_hold(&self, intent: &str) -> Result<Intent, ProviderError> {
+        self.change(intent, |book| match book.status.as_str() {
+            "held" => Ok(Some(Change { tell: true, ..Change::to(book, "cancelled") })),
+            _ => Err(ProviderError::Invalid("the payment is not held".into())),
+        })
+        .await
+    }
+
     /// The customer's bank takes the money of a payment back until the dispute is decided.
     ///
     /// # Errors

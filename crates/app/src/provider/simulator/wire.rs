@@ -57,6 +57,7 @@ pub(super) fn webhooks(book: &Book, settings: &SimulatorSettings, now: i64) -> V
         "held" => ("payment_intent.amount_capturable_updated", "requires_capture"),
         "taken" => ("payment_intent.succeeded", "succeeded"),
         "refused" => ("payment_intent.payment_failed", "requires_payment_method"),
+        "cancelled" => ("payment_intent.canceled", "canceled"),
         _ => return Vec::new(),
     };
     let delay = settings.webhook_delay_ms;
