@@ -134,7 +134,9 @@ impl App {
         let (order_numbers, receipt_numbers, credit_note_numbers, issuer) = seeded?;
         let calendar = Calendar::new(zone.clone(), &settings.time_zone, settings.cut_off_minutes);
         let providers = [ports.provider.name()];
-        let ledger = Ledger::open(store.clone(), ports.clock, settings.currency, calendar, &providers).await;
+        // Whoever is alone takes up at once what it left half done before a crash.
+        let holder = if settings.shared { store::id::encode(store::id::next()) } else { "alone".to_owned() };
+        let ledger = Ledger::open(store.clone(), ports.clock, settings.currency, calendar, &providers, &holder).await;
         let ledger = Arc::new(ledger.map_err(|error| unusable("the ledger", error.to_string()))?);
         let app = App(Arc::new(Inner {
             provider: ports.provider,

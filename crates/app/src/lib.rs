@@ -19,6 +19,7 @@ mod housekeeping;
 mod idempotency;
 mod instant;
 mod kitchen;
+mod lease;
 pub mod ledger;
 mod mail;
 mod mailbox;

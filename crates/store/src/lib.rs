@@ -28,4 +28,4 @@ pub use error::{BoxError, CommitError, OpenError, ReadError};
 pub use memory::{Plan, check_key};
 pub use port::{MAX_PAGE, Page, Query, Receipt, Store};
 pub use row::{Key, Row, Value};
-pub use schema::{Column, ColumnType, Index, KeyShape, Schema, SchemaError, Table, View};
+pub use schema::{Column, ColumnType, Index, KeyShape, LOCKED, Schema, SchemaError, Table, View};

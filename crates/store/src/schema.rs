@@ -35,7 +35,12 @@ pub struct Column {
     pub kind: ColumnType,
     /// Whether [`Value::Null`] may stand here.
     pub nullable: bool,
+    /// Whether it tells about a person: an adapter whose storage others run encrypts it.
+    pub personal: bool,
 }
+
+/// What stands in a personal column that this process may not decrypt; no writer takes it.
+pub const LOCKED: &str = "\u{1}locked";
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,19 +55,26 @@ impl Column {
     /// An integer column.
     #[must_use]
     pub const fn int(name: &'static str) -> Column {
-        Column { name, kind: ColumnType::Int, nullable: false }
+        Column { name, kind: ColumnType::Int, nullable: false, personal: false }
     }
 
     /// A text column.
     #[must_use]
     pub const fn text(name: &'static str) -> Column {
-        Column { name, kind: ColumnType::Text, nullable: false }
+        Column { name, kind: ColumnType::Text, nullable: false, personal: false }
     }
 
     /// The same column, nullable.
     #[must_use]
     pub const fn null(self) -> Column {
         Column { nullable: true, ..self }
+    }
+
+    /// The same column, about a person. Only a text in no index can be; no condition is set on it, since equal texts are
+    /// encrypted differently.
+    #[must_use]
+    pub const fn personal(self) -> Column {
+        Column { personal: true, ..self }
     }
 }
 
@@ -183,6 +195,12 @@ impl Schema {
                 }
                 if at < names.len() && names.iter().take(at).any(|other| other == name) {
                     return problem(format!("column `{name}` stands twice"));
+                }
+            }
+            for column in table.columns.iter().filter(|column| column.personal) {
+                let indexed = table.indexes.iter().any(|index| index.columns.contains(&column.name));
+                if column.kind != ColumnType::Text || indexed {
+                    return problem(format!("column `{}` is personal, so it must be a text in no index", column.name));
                 }
             }
             for index in table.indexes {

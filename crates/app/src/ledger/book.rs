@@ -26,10 +26,7 @@ impl Ledger {
         }
         drop(snapshot);
         let _turn = self.turn.lock().await;
-        // What failed with its run half done is brought to its end first.
-        if self.state().await?.applying.is_some() {
-            self.run_once().await?;
-        }
+        self.quiet().await?;
         self.store.flush().await?;
         let snapshot = self.store.snapshot().await?;
         let state = loaded(&*snapshot).await?;

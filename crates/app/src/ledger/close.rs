@@ -5,15 +5,17 @@ use std::ops::Bound;
 
 use domain::ledger::Movement;
 use sha2::{Digest, Sha256};
-use store::{Batch, Query, Row, Store, Value};
+use store::{Batch, CommitError, Query, Row, Store, Value};
 
 use super::Ledger;
 use super::calendar::date;
 use super::error::ReportError;
+use super::projection::Run;
 use super::state::State;
 use super::statement::parse_day;
 use super::views::{RestatementPage, RestatementView, SealView, SealsView};
 use crate::error::StoreError;
+use crate::lease::Lease;
 use crate::records::ledger::{DAYS, RESTATEMENTS};
 use crate::{Instant, signature};
 
@@ -38,7 +40,7 @@ impl Ledger {
         }
         let _turn = self.turn.lock().await;
         self.catch_up().await?;
-        let state = self.state().await?;
+        let (mut lease, mut state) = self.quiet().await?;
         let first = match state.sealed {
             Some((first, last)) if day <= last => return self.sealed_day(day, first).await,
             Some((_, last)) => last + 1,
@@ -49,9 +51,9 @@ impl Ledger {
             let problem = format!("one request closes at most {MAX_CLOSE_DAYS} days; close {last} first");
             return Err(ReportError::Parameter(problem));
         }
-        let mut state = state;
         for day in first..=day {
-            state = self.seal(day, state).await?;
+            self.seal(day, state, &lease).await?;
+            (lease, state) = self.quiet().await?;
         }
         self.sealed_day(day, first).await
     }
@@ -83,14 +85,16 @@ impl Ledger {
         let until = self.now();
         // Whatever is recorded from here on is late or of a later day: no need to chase it.
         while self.as_of().await? < until {
-            if self.run_once().await? == 0 {
-                break;
+            match self.run_once().await? {
+                Run::Counted(_) => {}
+                Run::Idle => break,
+                Run::Elsewhere => drop(self.quiet().await?),
             }
         }
         Ok(())
     }
 
-    async fn seal(&self, day: i32, state: State) -> Result<State, ReportError> {
+    async fn seal(&self, day: i32, state: State, lease: &Lease) -> Result<(), ReportError> {
         let previous = state.seal.clone().unwrap_or_else(|| NO_SEAL.to_owned());
         let mut accounts = Vec::new();
         for (name, totals) in self.accounts_of(&*self.store, state.generation).await? {
@@ -115,8 +119,14 @@ impl Ledger {
             ("seal", Value::from(hash.as_str())),
         ];
         State::set(&mut batch, set);
-        self.commit(batch).await?;
-        Ok(State { sealed: Some((first, day)), seal: Some(hash), ..state })
+        // Invariant: nothing was counted since the state was read, so the balances are those of one instant.
+        lease.pass(&mut batch);
+        match self.commit(batch).await {
+            Err(CommitError::Conflict { .. }) => {
+                Err(ReportError::Behind("another process has counted entries meanwhile; close the day again"))
+            }
+            other => Ok(other?),
+        }
     }
 
     async fn sealed_day(&self, day: i32, first: i32) -> Result<SealView, ReportError> {

@@ -54,15 +54,18 @@ pub struct Ledger {
     currency: Currency,
     calendar: Calendar,
     chart: chart::Chart,
-    /// Whoever changes the projection: a run, a rebuild, a day's close.
+    /// Whoever changes the projection: a run, a rebuild, a day's close. Other processes are kept off by the lease.
     turn: tokio::sync::Mutex<()>,
+    /// Who this is among those that share the store.
+    holder: String,
     /// Whether the end of a run may not be durable yet.
     unsettled: AtomicBool,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Ledger {
-    /// Opens the ledger: adds the default chart, and brings a run that a crash cut off to its end.
+    /// Opens the ledger: adds the default chart, and brings a run that a crash cut off to its end. `holder` names this process
+    /// among those that share the store.
     ///
     /// # Errors
     /// [`OpenLedgerError`].
@@ -72,6 +75,7 @@ impl Ledger {
         currency: Currency,
         calendar: Calendar,
         providers: &[&str],
+        holder: &str,
     ) -> Result<Ledger, OpenLedgerError> {
         let chart = chart::Chart::open(&*store, providers, clock()).await?;
         let ledger = Ledger {
@@ -81,6 +85,7 @@ impl Ledger {
             calendar,
             chart,
             turn: tokio::sync::Mutex::new(()),
+            holder: holder.to_owned(),
             unsettled: AtomicBool::new(false),
             task: Mutex::new(None),
         };

@@ -4,6 +4,10 @@
 //! pages, deletes what was pending and notes its end in one commit. A large one notes its rows first; every page remembers
 //! the last run that changed it, so the run may be cut off anywhere and done again, and adds to no page twice. The next run
 //! begins when the end of the last one is durable, since only then what is pending shows it.
+//!
+//! Processes that share a store hold a lease ([`crate::lease`]): a large run takes it in the commit that notes its rows, and
+//! every commit of a run has its token as a condition. A run whose holder is silent for a minute is done again by another
+//! process, and what the first one writes afterwards is refused.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -20,6 +24,7 @@ use super::views::ProjectionView;
 use super::{Ledger, OpenLedgerError};
 use crate::Instant;
 use crate::error::StoreError;
+use crate::lease::Lease;
 use crate::records::damaged;
 use crate::records::ledger::{ENTRIES, PAGES, PENDING, RESTATEMENTS, TOTALS};
 
@@ -38,6 +43,22 @@ const MAX_BYTES: usize = store::MAX_BATCH_BYTES / 2;
 const IDLE: Duration = Duration::from_millis(50);
 /// How long it rests after a failure.
 const RETRY: Duration = Duration::from_secs(1);
+/// The name of the lease.
+const LEASE: &str = "ledger";
+/// How often and how long another process at work is waited for: longer than a silent one keeps its lease.
+const MAX_WAITS: u32 = 700;
+const WAIT: Duration = Duration::from_millis(100);
+
+/// What became of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Run {
+    /// So many entries were counted.
+    Counted(i64),
+    /// There was nothing to count.
+    Idle,
+    /// Another process is at work, or was faster.
+    Elsewhere,
+}
 
 impl Ledger {
     /// Lets the consolidation run in the background until [`Ledger::halt`], or until the ledger is dropped.
@@ -106,11 +127,44 @@ impl Ledger {
         let _turn = self.turn.lock().await;
         let mut entries = 0;
         loop {
-            let counted = self.run_once().await?;
-            if counted == 0 {
-                return Ok(entries);
+            match self.run_once().await? {
+                Run::Counted(counted) => entries += counted.unsigned_abs(),
+                Run::Idle | Run::Elsewhere => return Ok(entries),
             }
-            entries += counted.unsigned_abs();
+        }
+    }
+
+    /// The state with no run half done in it: one that was cut off is brought to its end, one of another process is waited
+    /// for. The caller holds the turn, and commits what it makes of the state under the lease.
+    pub(super) async fn quiet(&self) -> Result<(Lease, State), ReportError> {
+        for _ in 0..MAX_WAITS {
+            let lease = self.lease().await?;
+            let state = self.state().await?;
+            match (lease.is_held(&self.holder, self.now()), &state.applying) {
+                (false, None) => return Ok((lease, state)),
+                (false, Some(_)) => drop(self.run_once().await?),
+                (true, _) => tokio::time::sleep(WAIT).await,
+            }
+        }
+        Err(ReportError::Behind("another process is at work on the ledger; try again in a minute"))
+    }
+
+    pub(super) async fn lease(&self) -> Result<Lease, ReadError> {
+        Lease::read(&*self.store, LEASE).await
+    }
+
+    /// Takes the lease in this commit; `None` if another process was faster.
+    pub(super) async fn take(&self, lease: &Lease, mut batch: Batch) -> Result<Option<Lease>, ReportError> {
+        let taken = lease.take(&mut batch, &self.holder, self.now());
+        Ok(self.under_lease(batch).await?.then_some(taken))
+    }
+
+    /// Commits under the lease that the batch names; false if another process has taken it.
+    pub(super) async fn under_lease(&self, batch: Batch) -> Result<bool, CommitError> {
+        match self.store.commit(batch).await {
+            Ok(_) => Ok(true),
+            Err(CommitError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -134,6 +188,7 @@ impl Ledger {
     /// calendar.
     pub(super) async fn prepare(&self) -> Result<(), OpenLedgerError> {
         let now = self.calendar.name();
+        Lease::make(&*self.store, LEASE).await?;
         let Some(state) = State::load(&*self.store).await.map_err(StoreError::from)? else {
             let mut batch = Batch::new();
             batch.insert(State::first(&now));
@@ -147,29 +202,49 @@ impl Ledger {
             return Err(OpenLedgerError::Calendar { sealed: state.calendar, now });
         }
         let _turn = self.turn.lock().await;
-        if state.calendar == now {
-            if state.applying.is_some() {
-                self.run_once().await?;
-            }
-            if state.building.is_some() {
-                let mut batch = Batch::new();
-                State::set(&mut batch, vec![("building", Value::Null)]);
-                self.commit(batch).await.map_err(StoreError::from)?;
-            }
-            self.sweep(state.generation).await?;
-        } else {
+        if state.calendar != now {
             tracing::info!(from = state.calendar, to = now, "the ledger's days are cut anew");
             self.rebuild_now().await?;
+            return Ok(());
+        }
+        // What another process has in work is its own.
+        let lease = self.lease().await.map_err(StoreError::from)?;
+        if lease.is_held(&self.holder, self.now()) {
+            return Ok(());
+        }
+        if state.applying.is_some() {
+            self.run_once().await?;
+        }
+        if state.building.is_some() {
+            self.finish_rebuild().await?;
         }
         Ok(())
     }
 
-    /// One run; answers how many entries it counted. The caller holds the turn.
-    pub(super) async fn run_once(&self) -> Result<i64, ReportError> {
+    /// Deletes what a rebuild that was cut off has written, or what the last one has replaced.
+    pub(super) async fn finish_rebuild(&self) -> Result<(), ReportError> {
+        let (lease, state) = (self.lease().await?, self.state().await?);
+        if let Some(lease) = self.take(&lease, Batch::new()).await? {
+            self.sweep(state.generation, &lease).await?;
+            let mut batch = Batch::new();
+            State::set(&mut batch, vec![("building", Value::Null)]);
+            lease.pass(&mut batch);
+            self.under_lease(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// One run. The caller holds the turn.
+    pub(super) async fn run_once(&self) -> Result<Run, ReportError> {
         // Only when the end of the last run is durable does what is pending show it; that run may have been cut off.
         if self.unsettled.load(Ordering::Acquire) {
             self.store.flush().await?;
             self.unsettled.store(false, Ordering::Release);
+        }
+        // Invariant: the lease is read first, so whatever another process changes after it is noticed.
+        let lease = self.lease().await?;
+        if lease.is_held(&self.holder, self.now()) {
+            return Ok(Run::Elsewhere);
         }
         let state = self.state().await?;
         let rows = match &state.applying {
@@ -177,7 +252,7 @@ impl Ledger {
             None => self.pending_rows().await?,
         };
         if rows.is_empty() {
-            return Ok(0);
+            return Ok(Run::Idle);
         }
         let sealed = state.sealed.map(|(_, last)| last);
         let mut counter = Counter::new(&self.calendar);
@@ -208,25 +283,33 @@ impl Ledger {
         ];
         let mut batches = packed(groups);
         self.unsettled.store(true, Ordering::Release);
-        if batches.len() > 1 && state.applying.is_none() {
-            let ids: Vec<i64> = rows.iter().filter_map(|row| row.key().int()).collect();
-            let mut batch = Batch::new();
-            State::set(&mut batch, vec![("applying", Value::from(crate::records::json(&ids)))]);
-            self.store.commit(batch).await?;
-        }
         let mut last = batches.pop().unwrap_or_default();
-        for batch in batches {
-            self.store.commit(batch).await?;
+        let lease = match batches.is_empty() {
+            true => lease,
+            false => {
+                let ids: Vec<i64> = rows.iter().filter_map(|row| row.key().int()).collect();
+                let mut batch = Batch::new();
+                State::set(&mut batch, vec![("applying", Value::from(crate::records::json(&ids)))]);
+                let Some(taken) = self.take(&lease, batch).await? else { return Ok(Run::Elsewhere) };
+                taken
+            }
+        };
+        for mut batch in batches {
+            lease.keep(&mut batch, self.now());
+            if !self.under_lease(batch).await? {
+                return Ok(Run::Elsewhere);
+            }
         }
-        State::end(&mut last, end, state.run);
+        State::set(&mut last, end);
+        lease.pass(&mut last);
         match self.commit(last).await {
             Ok(()) => {}
             // Another process that shares the store was faster; what is pending then is counted by the next run.
-            Err(CommitError::Conflict { .. }) => return Ok(0),
+            Err(CommitError::Conflict { .. }) => return Ok(Run::Elsewhere),
             Err(error) => return Err(error.into()),
         }
         self.unsettled.store(false, Ordering::Release);
-        Ok(entries)
+        Ok(Run::Counted(entries))
     }
 
     /// The rows of a run that was cut off.
@@ -298,8 +381,8 @@ impl Ledger {
         Ok(groups)
     }
 
-    /// Deletes pages and totals of every other generation.
-    pub(super) async fn sweep(&self, generation: i64) -> Result<(), ReportError> {
+    /// Deletes pages and totals of every other generation, as long as the lease is held.
+    async fn sweep(&self, generation: i64, lease: &Lease) -> Result<(), ReportError> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         // `0` is the character after `/`.
         let older = (Unbounded, Excluded(Value::from(format!("{generation:06}/"))));
@@ -312,8 +395,11 @@ impl Ledger {
                     if page.rows.is_empty() {
                         break;
                     }
-                    for batch in packed(page.rows.iter().map(|row| vec![Op::Delete(table, row.key().clone())])) {
-                        self.store.commit(batch).await?;
+                    for mut batch in packed(page.rows.iter().map(|row| vec![Op::Delete(table, row.key().clone())])) {
+                        lease.keep(&mut batch, self.now());
+                        if !self.under_lease(batch).await? {
+                            return Ok(());
+                        }
                     }
                     // Pages show durable rows.
                     self.store.flush().await?;
@@ -329,8 +415,8 @@ async fn run(ledger: Weak<Ledger>) {
     let mut failed = false;
     while let Some(ledger) = ledger.upgrade() {
         let pause = match step(&ledger).await {
-            Ok(0) => IDLE,
-            Ok(_) => Duration::ZERO,
+            Ok(Run::Counted(_)) => Duration::ZERO,
+            Ok(Run::Idle | Run::Elsewhere) => IDLE,
             Err(error) => {
                 if !failed {
                     tracing::error!(error = &error as &dyn std::error::Error, "the daily consolidation fails");
@@ -344,10 +430,10 @@ async fn run(ledger: Weak<Ledger>) {
     }
 }
 
-async fn step(ledger: &Ledger) -> Result<i64, ReportError> {
+async fn step(ledger: &Ledger) -> Result<Run, ReportError> {
     let _turn = ledger.turn.lock().await;
     match ledger.state().await?.stopped {
-        true => Ok(0),
+        true => Ok(Run::Idle),
         false => ledger.run_once().await,
     }
 }

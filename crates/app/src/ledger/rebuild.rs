@@ -1,8 +1,8 @@
 //! Building the projection anew from the journal, while entries are accepted and reports show the old one.
 
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
-use store::{Batch, Op, Value};
+use store::{Batch, CommitError, Op, Value};
 
 use super::Ledger;
 use super::error::ReportError;
@@ -11,8 +11,14 @@ use super::projection::{body_row, packed};
 use super::scan::Scan;
 use super::state::State;
 use super::views::RebuiltView;
+use crate::lease::Lease;
 use crate::records::damaged;
 use crate::records::ledger::{PAGES, TOTALS};
+
+/// How long the lease is left alone while entries are counted.
+const KEEP: Duration = Duration::from_secs(10);
+/// What another process did meanwhile may not be in what was counted.
+const TAKEN: ReportError = ReportError::Behind("another process has changed the ledger meanwhile; try again");
 
 impl Ledger {
     /// Counts every entry anew and shows the result in one commit. What is pending stays so and is counted afterwards.
@@ -21,22 +27,20 @@ impl Ledger {
     /// [`ReportError`]; the old projection stays.
     pub async fn rebuild(&self) -> Result<RebuiltView, ReportError> {
         let _turn = self.turn.lock().await;
-        // A run that was cut off has counted into some of the old pages only.
-        if self.state().await?.applying.is_some() {
-            self.run_once().await?;
-        }
         self.rebuild_now().await
     }
 
     /// The caller holds the turn.
     pub(super) async fn rebuild_now(&self) -> Result<RebuiltView, ReportError> {
         let begin = Clock::now();
-        let state = self.state().await?;
+        // A run that was cut off has counted into some of the old pages only.
+        let (lease, state) = self.quiet().await?;
         let generation = state.building.unwrap_or(state.generation).max(state.generation) + 1;
         let mut batch = Batch::new();
-        State::set(&mut batch, vec![("building", Value::Int(generation)), ("applying", Value::Null)]);
-        self.commit(batch).await?;
-        let counter = self.count_all().await?;
+        State::set(&mut batch, vec![("building", Value::Int(generation))]);
+        let lease = self.take(&lease, batch).await?.ok_or(TAKEN)?;
+        self.store.flush().await?;
+        let counter = self.count_all(Some(&lease)).await?;
         let (entries, postings) = (counter.entries, counter.postings);
         let mut groups = Vec::new();
         for (account, pages) in counter.into_accounts() {
@@ -50,27 +54,34 @@ impl Ledger {
             groups.push(group);
         }
         let accounts = groups.len() as u64;
-        for batch in packed(groups) {
-            self.store.commit(batch).await?;
+        for mut batch in packed(groups) {
+            lease.keep(&mut batch, self.now());
+            if !self.under_lease(batch).await? {
+                return Err(TAKEN);
+            }
             tokio::task::yield_now().await;
         }
         let mut batch = Batch::new();
         let set = vec![
             ("generation", Value::Int(generation)),
-            ("building", Value::Null),
             ("entries", Value::Int(entries)),
             ("calendar", Value::from(self.calendar.name())),
         ];
         State::set(&mut batch, set);
-        self.commit(batch).await?;
+        lease.pass(&mut batch);
+        match self.commit(batch).await {
+            Err(CommitError::Conflict { .. }) => return Err(TAKEN),
+            other => other?,
+        }
         let took_ms = i64::try_from(begin.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.sweep(generation).await?;
+        self.finish_rebuild().await?;
         Ok(RebuiltView { entries, postings, accounts, took_ms })
     }
 
-    /// Counts every consolidated entry. The caller holds the turn.
-    pub(super) async fn count_all(&self) -> Result<Counter<'_>, ReportError> {
+    /// Counts every consolidated entry, and keeps the lease if it is held. The caller holds the turn.
+    pub(super) async fn count_all(&self, lease: Option<&Lease>) -> Result<Counter<'_>, ReportError> {
         let mut counter = Counter::new(&self.calendar);
+        let mut kept = Clock::now();
         let mut scan = Scan::all(&*self.store);
         while let Some(rows) = scan.next().await? {
             for counted in &rows {
@@ -78,6 +89,14 @@ impl Ledger {
                 let id = row.key().int().ok_or_else(|| damaged(row, "id"))?;
                 let body = row.text("body").ok_or_else(|| damaged(row, "body"))?;
                 counter.count(id, body, counted.sealed)?;
+            }
+            if let Some(lease) = lease.filter(|_| kept.elapsed() > KEEP) {
+                let mut batch = Batch::new();
+                lease.keep(&mut batch, self.now());
+                if !self.under_lease(batch).await? {
+                    return Err(TAKEN);
+                }
+                kept = Clock::now();
             }
             tokio::task::yield_now().await;
         }

@@ -70,13 +70,8 @@ impl State {
         })
     }
 
-    /// Sets columns of the row. Whoever does so holds the turn, so nobody else writes it.
+    /// Sets columns of the row. But for `stopped`, the lease is a condition of the same commit, so nobody else writes it.
     pub(super) fn set(batch: &mut Batch, set: Vec<(&'static str, Value)>) {
         batch.update(&PROJECTION, NAME, set, None);
-    }
-
-    /// Ends the run after this one, unless somebody has.
-    pub(super) fn end(batch: &mut Batch, set: Vec<(&'static str, Value)>, run: i64) {
-        batch.update(&PROJECTION, NAME, set, Some(("run", Value::Int(run))));
     }
 }

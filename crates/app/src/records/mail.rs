@@ -7,7 +7,7 @@ use store::{Column, KeyShape, Row, Table, Value};
 pub(crate) static MAILS: Table = Table {
     name: "mails",
     key: KeyShape::Pair("order_id", "event"),
-    columns: &[Column::text("kind"), Column::text("status"), Column::int("at"), Column::text("recipient")],
+    columns: &[Column::text("kind"), Column::text("status"), Column::int("at"), Column::text("recipient").personal()],
     indexes: &[],
 };
 

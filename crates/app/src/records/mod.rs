@@ -26,7 +26,7 @@ pub(crate) use order::Order;
 pub(crate) use payment::Payment;
 
 /// The version of the layout of all tables together.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// Every table of the application and of its simulators. The queue's and the runtime's own are not among them.
 #[must_use]
@@ -70,6 +70,7 @@ pub fn tables() -> Vec<&'static Table> {
         &ledger::DAYS,
         &ledger::RESTATEMENTS,
         &ledger::IMPORTED,
+        &crate::lease::LEASES,
         &bench::ORDERS,
         &bench::STOCK,
         &bench::PAYMENTS,

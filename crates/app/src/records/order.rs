@@ -1,5 +1,7 @@
 //! Orders.
 
+use std::borrow::Cow;
+
 use domain::Currency;
 use domain::basket::Line;
 use domain::customer::Customer;
@@ -31,7 +33,8 @@ pub(crate) static ORDERS: Table = Table {
         Column::int("halted_at").null(),
         Column::int("attention").null(),
         Column::text("attention_reason").null(),
-        Column::text("customer").null(),
+        Column::text("customer").null().personal(),
+        Column::text("private").null().personal(),
         Column::text("timeline"),
         Column::text("body"),
     ],
@@ -50,10 +53,29 @@ pub(crate) struct Body {
     pub(crate) service_fee: i64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) tip: i64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// What the customer tells the kitchen. In the column `private`, as the address; orders of before schema version 4 have
+    /// both in `body`.
+    #[serde(default, skip_serializing)]
     pub(crate) note: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing)]
     pub(crate) address: Option<Address>,
+}
+
+/// What of [`Body`] tells about a person.
+#[derive(Serialize, Deserialize)]
+struct Private<'b> {
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    note: Cow<'b, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<Cow<'b, Address>>,
+}
+
+impl Body {
+    fn private(&self) -> Option<String> {
+        let is_some = !self.note.is_empty() || self.address.is_some();
+        let address = self.address.as_ref().map(Cow::Borrowed);
+        is_some.then(|| json(&Private { note: Cow::Borrowed(&self.note), address }))
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
@@ -110,6 +132,7 @@ impl NewOrder<'_> {
             Value::Null,
             Value::Null,
             Value::from(self.customer.map(json)),
+            Value::from(self.body.private()),
             Value::from(json(&[Entry(self.now, status, None)])),
             Value::from(json(self.body)),
         ];
@@ -207,7 +230,10 @@ impl Order {
 
     pub(crate) fn body(&self) -> Result<Body, ReadError> {
         let text = self.row.text("body").unwrap_or_default();
-        serde_json::from_str(text).map_err(|_| damaged(&self.row, "body"))
+        let body: Body = serde_json::from_str(text).map_err(|_| damaged(&self.row, "body"))?;
+        let Some(text) = self.row.text("private").filter(|text| *text != store::LOCKED) else { return Ok(body) };
+        let private: Private<'_> = serde_json::from_str(text).map_err(|_| damaged(&self.row, "private"))?;
+        Ok(Body { note: private.note.into_owned(), address: private.address.map(Cow::into_owned), ..body })
     }
 
     pub(crate) fn timeline(&self) -> Result<Vec<Entry>, ReadError> {

@@ -29,8 +29,14 @@ impl Dice {
 
 pub(super) async fn open(store: Arc<dyn Store>, zone: &str, cut_off: u16) -> Arc<Ledger> {
     let calendar = Calendar::new(TimeZone::get(zone).unwrap(), zone, cut_off);
-    let opened = Ledger::open(store, store::clock::now_ms, Currency::BRL, calendar, &["simulator"]).await;
+    let opened = Ledger::open(store, store::clock::now_ms, Currency::BRL, calendar, &["simulator"], "alone").await;
     Arc::new(opened.unwrap())
+}
+
+/// One of several processes that share a store.
+pub(super) async fn open_as(store: Arc<dyn Store>, holder: &str, clock: fn() -> i64) -> Ledger {
+    let calendar = Calendar::new(TimeZone::UTC, "UTC", 0);
+    Ledger::open(store, clock, Currency::BRL, calendar, &["simulator"], holder).await.unwrap()
 }
 
 /// Opens `count` accounts that the random entries use.

@@ -203,7 +203,7 @@ async fn days_are_closed_in_order_and_only_when_they_are_over() {
     drop(ledger);
     // Another cut-off would cut the sealed days differently.
     let calendar = app::ledger::Calendar::new(jiff::tz::TimeZone::UTC, "UTC", 0);
-    let opened = app::ledger::Ledger::open(store, store::clock::now_ms, Currency::BRL, calendar, &[]).await;
+    let opened = app::ledger::Ledger::open(store, store::clock::now_ms, Currency::BRL, calendar, &[], "alone").await;
     assert!(opened.is_err_and(|error| error.to_string().contains("America/Sao_Paulo 04:00")));
 }
 

@@ -5,3 +5,4 @@ mod crashes;
 mod entries;
 mod files;
 mod histories;
+mod sharing;
