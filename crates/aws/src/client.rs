@@ -163,6 +163,8 @@ pub struct Aws {
     http: reqwest::Client,
     credentials: AwsCredentialProvider,
     region: String,
+    /// Where all services are, whatever the environment says.
+    everything: Option<String>,
 }
 
 impl std::fmt::Debug for Aws {
@@ -210,7 +212,13 @@ impl Aws {
             .tcp_nodelay(true)
             .build()
             .map_err(SetupError::Client)?;
-        Ok(Aws { http, credentials, region })
+        Ok(Aws { http, credentials, region, everything: None })
+    }
+
+    /// With all services at one address, an emulator's.
+    #[must_use]
+    pub fn at(self, url: &str) -> Aws {
+        Aws { everything: Some(url.trim_end_matches('/').to_owned()), ..self }
     }
 
     /// The region.
@@ -228,6 +236,9 @@ impl Aws {
     /// Where a service is: `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`, or its address in the region.
     #[must_use]
     pub fn endpoint(&self, service: &str) -> String {
+        if let Some(url) = &self.everything {
+            return url.clone();
+        }
         let own = format!("AWS_ENDPOINT_URL_{}", service.to_uppercase());
         let named = std::env::var(own).or_else(|_| std::env::var("AWS_ENDPOINT_URL"));
         if let Some(url) = named.ok().filter(|url| !url.is_empty()) {

@@ -11,8 +11,13 @@ use store::{Batch, CommitError, Key, Op, Page, Query, ReadError, Receipt, Row, S
 
 use crate::client::{Aws, CallError, Class, DYNAMODB, MAX_TRIES, Refusal, token};
 use crate::item;
+use crate::keys::Keyring;
 use crate::layout::{self, Expiry, LayoutError};
 use crate::operation::{self, Write, Writer};
+use crate::seal::{self, Keys};
+
+/// The most personal columns of a table: how many texts an operation is taken to encrypt.
+const MAX_TEXTS: u64 = 4;
 
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,6 +30,7 @@ struct Inner {
     table: String,
     expiries: Vec<Expiry>,
     tables: Vec<&'static Table>,
+    keyring: Option<Keyring>,
 }
 
 impl DynamoStore {
@@ -55,7 +61,42 @@ impl DynamoStore {
             table: table.to_owned(),
             expiries,
             tables: schema.tables.clone(),
+            keyring: None,
         })))
+    }
+
+    /// The same with keys for personal data: without them what is personal reads [`store::LOCKED`] and cannot be written.
+    #[must_use]
+    pub fn with_keys(self, keyring: Keyring) -> DynamoStore {
+        let Inner { aws, endpoint, table, expiries, tables, .. } = &*self.0;
+        DynamoStore(Arc::new(Inner {
+            aws: aws.clone(),
+            endpoint: endpoint.clone(),
+            table: table.clone(),
+            expiries: expiries.clone(),
+            tables: tables.clone(),
+            keyring: Some(keyring),
+        }))
+    }
+
+    /// The keys under which these items are encrypted; none in a process that may not decrypt.
+    async fn keys(&self, table: &Table, items: &[&Json]) -> Result<Keys, ReadError> {
+        let Some(keyring) = &self.0.keyring else { return Ok(Keys::default()) };
+        let personal = table.columns.iter().filter(|column| column.personal);
+        let sealed =
+            personal.flat_map(|column| items.iter().filter_map(|item| item.get(column.name)?.get("B")?.as_str()));
+        let ids: Vec<i64> = sealed.filter_map(seal::key_id).collect();
+        if ids.is_empty() {
+            return Ok(Keys::default());
+        }
+        keyring.opening(self, ids.into_iter()).await.map_err(|error| ReadError::Unavailable(error.into()))
+    }
+
+    /// The rows of items of one table.
+    async fn rows(&self, table: &'static Table, items: &[&Json]) -> Result<Vec<Row>, ReadError> {
+        let keys = self.keys(table, items).await?;
+        let rows: Result<Vec<Row>, String> = items.iter().map(|item| item::to_row(table, item, &keys)).collect();
+        rows.map_err(|problem| ReadError::Unavailable(problem.into()))
     }
 
     /// Makes the DynamoDB table, for emulators and tests; in AWS the template of the deployment makes it.
@@ -99,7 +140,15 @@ impl DynamoStore {
     /// Tries the batch once under a token; `None` if what an addition was worked out from has changed meanwhile.
     async fn attempt(&self, ops: &[Op]) -> Result<Option<()>, CommitError> {
         let current = self.current(ops).await?;
-        let writer = Writer { table_name: &self.0.table, expiries: &self.0.expiries };
+        let texts = ops.iter().filter(|op| operation::needs_key(op)).count() as u64;
+        let key = match &self.0.keyring {
+            Some(keyring) if texts > 0 => {
+                let key = keyring.sealing(self, texts * MAX_TEXTS).await;
+                Some(key.map_err(|error| CommitError::Unavailable(error.into()))?)
+            }
+            _ => None,
+        };
+        let writer = Writer { table_name: &self.0.table, expiries: &self.0.expiries, key: key.as_deref() };
         let writes: Result<Vec<Write>, CommitError> =
             ops.iter().zip(&current).map(|(op, row)| writer.write(op, row.as_ref())).collect();
         let writes = writes?;
@@ -166,8 +215,8 @@ impl Store for DynamoStore {
         store::check_key(table, key)?;
         let body = json!({ "TableName": self.0.table, "Key": item::key_of(table, key), "ConsistentRead": true });
         let answer = self.read("GetItem", &body).await?;
-        let row = answer.get("Item").map(|item| item::to_row(table, item)).transpose();
-        row.map_err(|problem| ReadError::Unavailable(problem.into()))
+        let items: Vec<&Json> = answer.get("Item").into_iter().collect();
+        Ok(self.rows(table, &items).await?.pop())
     }
 
     async fn query(&self, query: Query) -> Result<Page, ReadError> {

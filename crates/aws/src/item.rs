@@ -1,14 +1,16 @@
 //! Rows as items of DynamoDB's JSON, and back.
 
 use serde_json::{Map, Value as Json, json};
-use store::{ColumnType, Key, Row, Table, Value};
+use store::{ColumnType, Key, LOCKED, Row, Table, Value};
+
+use crate::seal::{self, Keys};
 
 use crate::layout::{self, Expiry, MAX_PARTITION_BYTES, MAX_SORT_BYTES, PK, SK, TTL};
 
 /// The most bytes of an item, the names of its attributes included.
 pub const MAX_ITEM_BYTES: usize = 400 * 1024;
-/// What DynamoDB adds to an item that it indexes, at most; a margin for [`MAX_ITEM_BYTES`].
-const OVERHEAD_BYTES: usize = 128;
+/// What DynamoDB adds to an item that it indexes and what encryption adds to its columns, at most; a margin for [`MAX_ITEM_BYTES`].
+const OVERHEAD_BYTES: usize = 256;
 
 /// A value as an attribute; `None` for null, which is absent.
 #[must_use]
@@ -131,11 +133,11 @@ pub fn check_length(table: &Table, key: &Key, name: &str, value: &str) -> Result
     Err(format!("`{}[{key}]` has {size} bytes in an indexed column; DynamoDB takes {limit}", table.name))
 }
 
-/// The row in an item.
+/// The row in an item. What is encrypted under none of the keys reads [`LOCKED`].
 ///
 /// # Errors
-/// What is missing or of another type, for people.
-pub fn to_row(table: &'static Table, item: &Json) -> Result<Row, String> {
+/// What is missing, damaged or of another type, for people.
+pub fn to_row(table: &'static Table, item: &Json, keys: &Keys) -> Result<Row, String> {
     let text = |name: &str| item.get(name).and_then(|value| value.get("S")).and_then(Json::as_str);
     let key = text(PK).zip(text(SK)).and_then(|(pk, sk)| layout::parse_item_key(table, pk, sk));
     let key = key.ok_or_else(|| format!("an item of `{}` has no key of its table", table.name))?;
@@ -145,6 +147,11 @@ pub fn to_row(table: &'static Table, item: &Json) -> Result<Row, String> {
             (None, _) if column.nullable => Some(Value::Null),
             (Some(value), ColumnType::Int) => {
                 value.get("N").and_then(Json::as_str).and_then(|n| n.parse().ok()).map(Value::Int)
+            }
+            (Some(value), ColumnType::Text) if column.personal && value.get("B").is_some() => {
+                let sealed = value.get("B").and_then(Json::as_str).unwrap_or_default();
+                let place = seal::place(table, &key, column.name);
+                Some(Value::from(keys.open(&place, sealed)?.as_deref().unwrap_or(LOCKED)))
             }
             (Some(value), ColumnType::Text) => value.get("S").and_then(Json::as_str).map(Value::from),
             (None, _) => None,
@@ -161,7 +168,8 @@ pub fn size_bytes(item: &Map<String, Json>) -> usize {
     let value = |value: &Json| match (value.get("S"), value.get("N")) {
         (Some(Json::String(text)), _) => text.len(),
         (_, Some(Json::String(digits))) => digits.len() / 2 + 2,
-        _ => 0,
+        // Bytes, which travel as base64.
+        _ => value.get("B").and_then(Json::as_str).map_or(0, |text| text.len() / 4 * 3),
     };
     item.iter().map(|(name, attribute)| name.len() + value(attribute)).sum()
 }
@@ -181,7 +189,7 @@ mod tests {
     fn rows_come_back() {
         for row in [order(None), order(Some("")), Row::new(&LINES, (1, -1), vec!["tea".into(), Value::Int(i64::MIN)])] {
             let item = Json::Object(of_row(&row, &[]).unwrap());
-            assert_eq!(to_row(row.table(), &item), Ok(row));
+            assert_eq!(to_row(row.table(), &item, &Keys::default()), Ok(row));
         }
     }
 

@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod item;
 pub mod layout;
 pub mod operation;
+pub mod seal;
 pub mod step;
 
 #[cfg(feature = "cloud")]
@@ -19,12 +20,16 @@ pub mod credentials;
 pub mod documents;
 #[cfg(feature = "cloud")]
 mod dynamo;
+#[cfg(feature = "cloud")]
+pub mod keys;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "cloud")]
 pub mod mail;
 #[cfg(feature = "cloud")]
 pub mod outbox;
+#[cfg(feature = "cloud")]
+pub mod queues;
 
 #[cfg(feature = "cloud")]
 pub use dynamo::{DynamoStore, definition};

@@ -1,10 +1,11 @@
 //! Operations of a batch as DynamoDB writes them, and what a broken condition means.
 
 use serde_json::{Map, Value as Json, json};
-use store::{Add, CommitError, Key, Op, Row, Table, Update, Value};
+use store::{Add, CommitError, Key, LOCKED, Op, Row, Table, Update, Value};
 
 use crate::item::{self, attribute, number_attribute};
 use crate::layout::{Expiry, PK};
+use crate::seal::{self, DataKey};
 
 /// The kind of a write: its name within a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,8 @@ pub struct Writer<'w> {
     pub table_name: &'w str,
     /// What is forgotten when.
     pub expiries: &'w [Expiry],
+    /// What personal columns are encrypted under; without it none is written.
+    pub key: Option<&'w DataKey>,
 }
 
 impl Writer<'_> {
@@ -155,12 +158,30 @@ impl Writer<'_> {
     }
 
     fn put(&self, row: &Row, absent: bool) -> Result<Write, CommitError> {
-        let item = item::of_row(row, self.expiries).map_err(CommitError::Invalid)?;
+        let mut item = item::of_row(row, self.expiries).map_err(CommitError::Invalid)?;
+        for (column, value) in row.table().columns.iter().zip(row.values()) {
+            if let Some(sealed) = self.sealed(row.table(), row.key(), column.name, value)? {
+                item.insert(column.name.to_owned(), sealed);
+            }
+        }
         let mut body = self.body("Item", item);
         let mut expression = Expression::default();
         let condition = if absent { expression.absent() } else { String::new() };
         expression.into_body(&mut body, condition);
         Ok(Write { kind: Kind::Put, body, read: false })
+    }
+
+    /// The attribute of a text about a person, encrypted; `None` for everything else.
+    fn sealed(&self, table: &Table, key: &Key, column: &str, value: &Value) -> Result<Option<Json>, CommitError> {
+        let Some(text) = personal(table, column, value) else { return Ok(None) };
+        let refused = |problem: &str| CommitError::Invalid(format!("`{column}` of `{}[{key}]` {problem}", table.name));
+        // Invariant: what could not be decrypted is never written back over what it stands for.
+        if text == LOCKED {
+            return Err(refused("was read without the right to decrypt it"));
+        }
+        let data_key = self.key.ok_or_else(|| refused("is personal, and there is no key to encrypt it under"))?;
+        let sealed = data_key.seal(&seal::place(table, key, column), text);
+        sealed.map(|sealed| Some(json!({ "B": sealed }))).map_err(|problem| refused(&problem))
     }
 
     fn check(&self, table: &Table, key: &Key, when: Option<&(&'static str, Value)>) -> Write {
@@ -180,7 +201,8 @@ impl Writer<'_> {
         let (mut set, mut remove) = (Vec::new(), Vec::new());
         for (column, value) in &update.set {
             let name = expression.name(column);
-            match attribute(value) {
+            let sealed = self.sealed(table, key, column, value)?;
+            match sealed.or_else(|| attribute(value)) {
                 Some(value) => set.push(format!("{name} = {}", expression.value(value))),
                 None => remove.push(name),
             }
@@ -249,6 +271,25 @@ impl Writer<'_> {
     }
 }
 
+/// The text, if it tells about a person.
+fn personal<'v>(table: &Table, column: &str, value: &'v Value) -> Option<&'v str> {
+    let is_personal = table.position(column).and_then(|at| table.columns.get(at)).is_some_and(|found| found.personal);
+    value.as_text().filter(|_| is_personal)
+}
+
+/// Whether an operation writes something that tells about a person.
+#[must_use]
+pub fn needs_key(op: &Op) -> bool {
+    match op {
+        Op::Insert(row) | Op::Put(row) => {
+            let columns = row.table().columns.iter().zip(row.values());
+            columns.into_iter().any(|(column, value)| column.personal && value.as_text().is_some())
+        }
+        Op::Update(update) => update.set.iter().any(|(column, value)| personal(update.table, column, value).is_some()),
+        _ => false,
+    }
+}
+
 /// Whether an operation is worked out from the row: an addition to a column that an index is made of.
 #[must_use]
 pub fn needs_row(op: &Op) -> bool {
@@ -282,7 +323,7 @@ mod tests {
     use super::*;
 
     fn write(op: &Op) -> Write {
-        Writer { table_name: "t", expiries: &[] }.write(op, None).unwrap()
+        Writer { table_name: "t", expiries: &[], key: None }.write(op, None).unwrap()
     }
 
     fn text(write: &Write, name: &str) -> String {
@@ -327,7 +368,7 @@ mod tests {
     fn an_addition_to_an_indexed_column_is_worked_out() {
         let op = Op::Add(Add { table: &LINES, key: (1, 2).into(), amounts: vec![("quantity", -3)], floor: 0 });
         assert!(needs_row(&op));
-        let writer = Writer { table_name: "t", expiries: &[] };
+        let writer = Writer { table_name: "t", expiries: &[], key: None };
         let row = |quantity: i64| Row::new(&LINES, (1, 2), vec!["tea".into(), Value::Int(quantity)]);
         let write = writer.write(&op, Some(&row(5))).unwrap();
         assert!(text(&write, "UpdateExpression").starts_with("SET quantity = 2, g2sk = 18000000000002"));

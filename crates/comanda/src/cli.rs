@@ -80,9 +80,11 @@ pub(crate) enum Command {
     Ledger(ledger::Ledger),
     /// Prove that orders, payments, refunds, ledger, stock, receipts, credit notes and the provider agree
     Audit(Audit),
-    /// Show the messages that an installation on AWS could not handle, and put them back
-    #[cfg(feature = "aws")]
+    /// Show the messages that nobody could handle, and put them back
     DeadLetters(DeadLetters),
+    /// Look at executions of flows, stop them, let failed ones go on
+    #[command(subcommand)]
+    Execution(Execution),
     /// Copy the store to a file, also while the server runs
     Backup {
         /// The copy; it must not exist
@@ -139,13 +141,75 @@ pub(crate) struct Server {
     pub(crate) server: Option<String>,
 }
 
-/// Which installation on AWS, and which of its queues.
-#[cfg(feature = "aws")]
+/// A server, or an installation on AWS.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// The server's address [default: the `listen` of the configuration]
+    #[arg(long, env = "COMANDA_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// An installation on AWS, by its table, such as dynamodb:comanda-prod-Table-1ABC
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "dynamodb:TABLE", conflicts_with = "server")]
+    pub(crate) store: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Execution {
+    /// List executions, newest first
+    List {
+        /// Only those of this flow, such as order
+        #[arg(long)]
+        flow: Option<String>,
+        /// Only those that are RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED
+        #[arg(long)]
+        status: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Show an execution
+    Show {
+        /// Its name or ARN, the `executionId` of an order, or the order
+        id: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Show the events of an execution
+    History {
+        /// Its name or ARN
+        id: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Stop an execution; the order that it carried then waits for a person
+    Stop {
+        /// Its name or ARN
+        id: String,
+        /// The error it ends with
+        #[arg(long, default_value = "Stopped")]
+        error: String,
+        /// Why
+        #[arg(long, default_value = "stopped by hand")]
+        cause: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Let an execution that failed go on from the state that failed
+    Redrive {
+        /// Its name or ARN
+        id: String,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+/// Whose messages, and of which queue.
 #[derive(Debug, Args)]
 pub(crate) struct DeadLetters {
-    /// Where the messages are, such as dynamodb:comanda-prod
-    #[arg(long, value_name = "dynamodb:TABLE")]
-    pub(crate) store: String,
+    #[command(flatten)]
+    pub(crate) at: At,
     /// The queue [default: all that there are]
     pub(crate) queue: Option<String>,
     /// Put them back into the queue
@@ -327,7 +391,7 @@ pub(crate) struct Audit {
     /// Ask this server instead of reading the data folder; both work while a server runs
     #[arg(long, env = "COMANDA_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// Read an installation on AWS, such as dynamodb:comanda-prod
+    /// Read an installation on AWS, such as dynamodb:comanda-prod-Table-1ABC
     #[cfg(feature = "aws")]
     #[arg(long, value_name = "dynamodb:TABLE", conflicts_with = "server")]
     pub(crate) store: Option<String>,

@@ -79,6 +79,27 @@ impl Client {
         Ok(to.flush()?)
     }
 
+    /// Calls an operation of the Step Functions API.
+    pub(crate) async fn states(&self, operation: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.http.post(format!("{}/", self.base)).timeout(CALL_TIME);
+        let request = request.header("X-Amz-Target", format!("AWSStepFunctions.{operation}"));
+        let request = request.header("Content-Type", "application/x-amz-json-1.0").body(body.to_string());
+        let response = request.send().await.map_err(|e| self.unreachable(e))?;
+        let status = response.status();
+        let answer: Value = response.json().await.map_err(|e| self.unreachable(e))?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
+        let code = text("__type").rsplit('#').next().unwrap_or_default();
+        let kind = match code {
+            code if code.ends_with("DoesNotExist") => Kind::NotFound,
+            _ if status.is_server_error() => Kind::Unavailable,
+            _ => Kind::Refused,
+        };
+        Err(Failure::new(kind, format!("{} [{code}]", text("message"))))
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,

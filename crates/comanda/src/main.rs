@@ -55,8 +55,8 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Ledger(ledger) => wait(command::ledger::run(config, ledger, output)),
         Command::Payment(payment) => wait(command::payment::run(config, payment, output)),
         Command::Flow(flow) => command::flow::run(&flow, output),
-        #[cfg(feature = "aws")]
-        Command::DeadLetters(arguments) => wait(command::dead_letters::run(&arguments, output)),
+        Command::DeadLetters(arguments) => wait(command::dead_letters::run(config, &arguments, output)),
+        Command::Execution(execution) => wait(command::execution::run(config, execution, output)),
         Command::Audit(arguments) => wait(command::audit::run(config, &arguments, output)),
         Command::Backup { file } => command::backup::run(config, &file, output),
         Command::Bench(arguments) => wait(command::bench::run(config, &arguments, output)),

@@ -228,17 +228,17 @@ impl Reading<'_> {
             let answer = self.store.read("Query", &body).await?;
             shard.ended = answer.get("LastEvaluatedKey").is_none();
             let items = answer.get("Items").and_then(Json::as_array);
-            for item in items.into_iter().flatten() {
+            let items: Vec<&Json> = items.into_iter().flatten().collect();
+            let rows = match self.source.gsi {
+                None => self.store.rows(self.query.table, &items).await?.into_iter().map(Some).collect(),
+                Some(_) => vec![None; items.len()],
+            };
+            for (item, row) in items.into_iter().zip(rows) {
                 let entry = self.entry(item)?;
                 shard.last = Some(entry.sort.clone());
-                if self.bounds.without.contains(&entry.sort) {
-                    continue;
+                if !self.bounds.without.contains(&entry.sort) {
+                    shard.ready.push_back((entry, row));
                 }
-                let row = match self.source.gsi {
-                    None => Some(damaged(item::to_row(self.query.table, item))?),
-                    Some(_) => None,
-                };
-                shard.ready.push_back((entry, row));
             }
         }
         Ok(())
@@ -286,8 +286,11 @@ impl Reading<'_> {
             "ScanIndexForward": !self.query.descending,
             "Limit": many + without,
         });
-        if let (Some(gsi), Some(body)) = (self.source.gsi, body.as_object_mut()) {
-            body.insert("IndexName".into(), layout::gsi_name(gsi).into());
+        if let Some(body) = body.as_object_mut() {
+            match self.source.gsi {
+                Some(gsi) => body.insert("IndexName".into(), layout::gsi_name(gsi).into()),
+                None => body.insert("ConsistentRead".into(), true.into()),
+            };
         }
         Some(body)
     }
@@ -321,12 +324,13 @@ impl Reading<'_> {
         let mut asked: Json = keys.iter().map(|key| Json::Object(item::key_of(table, key))).collect();
         let mut rows = Vec::with_capacity(keys.len());
         for tries in 0..MAX_TRIES {
-            let answer =
-                self.store.read("BatchGetItem", &json!({ "RequestItems": { name: { "Keys": asked } } })).await?;
+            let answer = self
+                .store
+                .read("BatchGetItem", &json!({ "RequestItems": { name: { "Keys": asked, "ConsistentRead": true } } }))
+                .await?;
             let items = answer.pointer("/Responses").and_then(|tables| tables.get(name)).and_then(Json::as_array);
-            for item in items.into_iter().flatten() {
-                rows.push(damaged(item::to_row(table, item))?);
-            }
+            let items: Vec<&Json> = items.into_iter().flatten().collect();
+            rows.extend(self.store.rows(table, &items).await?);
             let left = answer.get("UnprocessedKeys").and_then(|tables| tables.get(name)).and_then(|of| of.get("Keys"));
             match left.filter(|keys| keys.as_array().is_some_and(|keys| !keys.is_empty())) {
                 Some(keys) => asked = keys.clone(),

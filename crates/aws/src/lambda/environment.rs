@@ -16,6 +16,7 @@ use store::{OpenError, Schema, Store};
 
 use crate::client::{Aws, CallError, SECRETS};
 use crate::documents::Documents;
+use crate::keys::{DATA_KEYS, KMS, Keyring};
 use crate::layout::{Expiry, LayoutError};
 use crate::mail::SesMailer;
 use crate::outbox::{Outbox, Routes};
@@ -116,8 +117,15 @@ impl Environment {
         }
         let settings = settings()?;
         let expiries = expiries(settings.keep_keys_days);
-        let store = DynamoStore::new(aws.clone(), &required("COMANDA_TABLE")?, &schema()?, expiries)?;
-        let store: Arc<dyn Store> = Arc::new(store);
+        let table = required("COMANDA_TABLE")?;
+        let store = DynamoStore::new(aws.clone(), &table, &schema()?, expiries)?;
+        let store: Arc<dyn Store> = match variable("COMANDA_KMS_KEY") {
+            Some(key) => {
+                let keyring = Keyring::new(aws.clone(), aws.endpoint(KMS.name), &key, &table, store::clock::now_ms);
+                Arc::new(store.with_keys(keyring))
+            }
+            None => Arc::new(store),
+        };
         let documents = Documents::new(&aws, &required("COMANDA_BUCKET")?)
             .map_err(|error| SetupError::Malformed("COMANDA_BUCKET", error.to_string()))?;
         let mut ports = Ports::embedded(store.clone(), documents.objects(), &secrets, &settings);
@@ -154,7 +162,7 @@ impl Environment {
 
 /// The tables of this deployment: the embedded engine's are there too, and stay empty.
 fn schema() -> Result<Schema, SetupError> {
-    let own: [&'static store::Table; 1] = [&step::STEPS];
+    let own: [&'static store::Table; 2] = [&step::STEPS, &DATA_KEYS];
     let tables = app::tables().into_iter().chain(runtime::tables()).chain(own).collect();
     Schema::new(app::SCHEMA_VERSION, tables).map_err(|error| SetupError::Malformed("the tables", error.to_string()))
 }

@@ -8,6 +8,7 @@ use store::message::MESSAGES;
 use super::{Environment, failures};
 use crate::delivery::DEAD;
 use crate::item;
+use crate::seal::Keys;
 
 /// How many messages are sent at once.
 const CONCURRENCY: usize = 16;
@@ -34,7 +35,7 @@ pub(super) async fn deliver(environment: &Environment, event: &Json) -> Json {
 /// The message of a record, if it is one to be sent: it is new, or it has left a dead-letter queue.
 fn message(record: &Json) -> Option<(String, Row)> {
     let change = record.get("dynamodb")?;
-    let row = item::to_row(&MESSAGES, change.get("NewImage")?).ok()?;
+    let row = item::to_row(&MESSAGES, change.get("NewImage")?, &Keys::default()).ok()?;
     let is_dead = |queue: Option<&str>| queue.is_some_and(|queue| queue.ends_with(DEAD));
     let due = match record.get("eventName").and_then(Json::as_str) {
         Some("INSERT") => true,

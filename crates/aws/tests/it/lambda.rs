@@ -62,7 +62,7 @@ impl Cloud {
     async fn messages(&self, queue: &str) -> Vec<String> {
         let scanned = self.call(aws::client::DYNAMODB, "Scan", &json!({ "TableName": TABLE })).await;
         let items = scanned["Items"].as_array().unwrap().iter().filter(|item| item["queue"]["S"] == queue);
-        let rows = items.map(|item| aws::item::to_row(&store::message::MESSAGES, item).unwrap());
+        let rows = items.map(|item| aws::item::to_row(&store::message::MESSAGES, item, &Default::default()).unwrap());
         rows.map(|row| row.key().int().unwrap().to_string()).collect()
     }
 

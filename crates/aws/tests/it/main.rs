@@ -6,5 +6,7 @@ mod emulator;
 mod faults;
 #[cfg(feature = "lambda")]
 mod lambda;
+mod personal;
+mod queues;
 mod steps;
 mod store_suite;

@@ -83,7 +83,7 @@ async fn local(config: &Config, arguments: &cli::Audit, bar: &ProgressBar) -> Re
 #[cfg(feature = "aws")]
 fn auditor(config: &Config, arguments: &cli::Audit) -> Result<Auditor, Failure> {
     match &arguments.store {
-        Some(store) => crate::serve::cloud::auditor(config, store),
+        Some(store) => Ok(crate::serve::cloud::Installation::new(store)?.auditor(config)),
         None => crate::serve::auditor(config),
     }
 }

@@ -1,83 +1,128 @@
-//! `comanda dead-letters`: the messages that an installation on AWS could not handle.
+//! `comanda dead-letters`: the messages that nobody could handle, of a server or of an installation on AWS.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use runtime::{Builder, DEAD, MAX_MESSAGES, Runtime};
+use serde::Serialize;
 use serde_json::{Value, json};
-use store::message::MESSAGES;
-use store::{Query, Store};
 
+use super::order::encode;
 use crate::cli;
-use crate::failure::{Failure, Kind};
+use crate::client::Client;
+use crate::config::Config;
+use crate::failure::Failure;
 use crate::output::Output;
+#[cfg(feature = "aws")]
 use crate::serve::cloud;
 
-/// How many messages are looked through for the names of queues.
-const MAX_LOOKED: usize = 20_000;
+/// The dead letters of a queue.
+#[derive(Debug, Serialize)]
+pub(crate) struct Count {
+    pub(crate) queue: String,
+    /// That a consumer gave up.
+    pub(crate) dead: usize,
+    /// On AWS, that SQS gave up because its consumer never answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unanswered: Option<u64>,
+}
 
-/// Counts them, shows those of a queue, or puts them back: the relay of the installation then sends them on their way.
-pub(crate) async fn run(arguments: &cli::DeadLetters, output: Output) -> Result<(), Failure> {
-    let store = cloud::store(&arguments.store)?;
-    let Some(queue) = &arguments.queue else {
-        let counts = counts(&*store).await?;
-        let text = counts.iter().fold(String::new(), |mut text, (queue, count)| {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{count:>8} {queue}");
-            text
-        });
-        return output.say(&counts, if text.is_empty() { "There are none.".into() } else { text });
-    };
-    // An engine that is never started, for its view of queues.
-    let engine = Builder::new(store, [0; 32], runtime::Config::default()).build();
-    match arguments.redrive {
-        true => redrive(&engine, queue, output).await,
-        false => show(&engine, queue, output).await,
+/// A dead letter.
+#[derive(Debug, Serialize)]
+pub(crate) struct Letter {
+    pub(crate) id: String,
+    pub(crate) receives: i64,
+    pub(crate) error: String,
+}
+
+/// Counts them, shows those of a queue, or puts them back.
+pub(crate) async fn run(config: &Config, arguments: &cli::DeadLetters, output: Output) -> Result<(), Failure> {
+    match (&arguments.queue, arguments.redrive) {
+        (None, _) => {
+            let counts = match installation(arguments)? {
+                #[cfg(feature = "aws")]
+                Some(installation) => installation.dead_letters().await?,
+                _ => counts(&client(config, arguments)).await?,
+            };
+            output.say(&counts, table(&counts))
+        }
+        (Some(queue), false) => {
+            let letters = match installation(arguments)? {
+                #[cfg(feature = "aws")]
+                Some(installation) => installation.letters(queue).await?,
+                _ => letters(&client(config, arguments), queue).await?,
+            };
+            let text = letters.iter().fold(String::new(), |mut text, letter| {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{} {}", letter.id, letter.error);
+                text
+            });
+            output.say(&letters, if text.is_empty() { "There are none.".into() } else { text })
+        }
+        (Some(queue), true) => {
+            let moved = match installation(arguments)? {
+                #[cfg(feature = "aws")]
+                Some(installation) => installation.redrive(queue).await?,
+                _ => redrive(&client(config, arguments), queue).await?,
+            };
+            output.say(&json!({ "moved": moved }), format!("{moved} messages are on their way again."))
+        }
     }
 }
 
-/// With the causes: that there is no such table, or no right to read it, is in the last of them.
-fn unavailable(error: &dyn std::error::Error) -> Failure {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let text: Vec<String> = causes.map(ToString::to_string).collect();
-    Failure::new(Kind::Unavailable, format!("DynamoDB: {}", text.join(": ")))
+fn client(config: &Config, arguments: &cli::DeadLetters) -> Client {
+    Client::new(arguments.at.server.as_deref(), config)
 }
 
-/// How many dead letters each queue has.
-async fn counts(store: &dyn Store) -> Result<BTreeMap<String, usize>, Failure> {
-    let (mut counts, mut after, mut looked) = (BTreeMap::new(), None, 0);
-    while looked < MAX_LOOKED {
-        let query = Query::table(&MESSAGES).limit(store::MAX_PAGE).after(after);
-        let page = store.query(query).await.map_err(|error| unavailable(&error))?;
-        looked += page.rows.len();
-        for queue in page.rows.iter().filter_map(|row| row.text("queue")?.strip_suffix(DEAD)) {
-            *counts.entry(queue.to_owned()).or_default() += 1;
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
+#[cfg(feature = "aws")]
+fn installation(arguments: &cli::DeadLetters) -> Result<Option<cloud::Installation>, Failure> {
+    arguments.at.store.as_deref().map(cloud::Installation::new).transpose()
+}
+
+/// A build without AWS knows none.
+#[cfg(not(feature = "aws"))]
+fn installation(_: &cli::DeadLetters) -> Result<Option<std::convert::Infallible>, Failure> {
+    Ok(None)
+}
+
+fn table(counts: &[Count]) -> String {
+    let mut text = String::new();
+    for Count { queue, dead, unanswered } in counts {
+        // Writing to a string cannot fail.
+        let _ = match unanswered {
+            Some(n) if *n > 0 => writeln!(text, "{dead:>8} {queue} (and about {n} that no consumer answered)"),
+            _ => writeln!(text, "{dead:>8} {queue}"),
+        };
+    }
+    if text.is_empty() { "There are none.".into() } else { text }
+}
+
+async fn counts(client: &Client) -> Result<Vec<Count>, Failure> {
+    let queues: Value = client.get("/v1/queues").await?;
+    let names = queues.get("items").and_then(Value::as_array).into_iter().flatten();
+    let mut counts = Vec::new();
+    for queue in names.filter_map(|item| item.get("queue")?.as_str()) {
+        let dead = letters(client, queue).await?.len();
+        if dead > 0 {
+            counts.push(Count { queue: queue.to_owned(), dead, unanswered: None });
         }
     }
     Ok(counts)
 }
 
-async fn show(engine: &Runtime, queue: &str, output: Output) -> Result<(), Failure> {
-    let dead = engine.messages(&format!("{queue}{DEAD}"), None, MAX_MESSAGES).await;
-    let dead = dead.map_err(|error| unavailable(&*error))?;
-    let items: Vec<Value> = dead
-        .items
-        .iter()
-        .map(|message| json!({ "id": store::id::encode(message.id), "receives": message.receives, "error": message.error }))
-        .collect();
-    let text = dead.items.iter().fold(String::new(), |mut text, message| {
-        let why = message.error.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "{} {why}", store::id::encode(message.id));
-        text
-    });
-    output.say(&items, if text.is_empty() { "There are none.".into() } else { text })
+/// The first page.
+async fn letters(client: &Client, queue: &str) -> Result<Vec<Letter>, Failure> {
+    let page: Value = client.get(&format!("/v1/queues/{}/dead", encode(queue))).await?;
+    let items = page.get("items").and_then(Value::as_array).into_iter().flatten();
+    let text = |item: &Value, name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let letter = |item: &Value| Letter {
+        id: text(item, "id"),
+        receives: item.get("receives").and_then(Value::as_i64).unwrap_or(0),
+        error: text(item, "error"),
+    };
+    Ok(items.map(letter).collect())
 }
 
-async fn redrive(engine: &Runtime, queue: &str, output: Output) -> Result<(), Failure> {
-    let moved = engine.redrive(queue).await.map_err(|error| unavailable(&*error))?;
-    output.say(&json!({ "moved": moved }), format!("{moved} messages are on their way again."))
+async fn redrive(client: &Client, queue: &str) -> Result<usize, Failure> {
+    let path = format!("/v1/queues/{}/redrive", encode(queue));
+    let answer: Value = client.post(&path, &json!({}), &[]).await?;
+    Ok(answer.get("moved").and_then(Value::as_u64).and_then(|n| n.try_into().ok()).unwrap_or(0))
 }

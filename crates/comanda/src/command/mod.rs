@@ -5,9 +5,9 @@ pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod cost;
-#[cfg(feature = "aws")]
 pub(crate) mod dead_letters;
 pub(crate) mod demo;
+pub(crate) mod execution;
 pub(crate) mod flow;
 pub(crate) mod health;
 pub(crate) mod ledger;

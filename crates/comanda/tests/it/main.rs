@@ -6,6 +6,7 @@ mod audit;
 mod commit_points;
 mod configuration;
 mod crash;
+mod executions;
 #[path = "../../../app/tests/it/fake_stripe/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests of the application, which use the rest")]
 mod fake_stripe;

@@ -45,6 +45,9 @@ impl Server {
 
     /// Again on the folder of one that has stopped.
     pub(crate) fn on(folder: TempDir, arguments: &[&str]) -> Server {
+        // The client of these tests needs it too in a build with AWS.
+        #[cfg(feature = "aws")]
+        aws::client::install_tls();
         let all = ["--json", "serve", "--listen", "127.0.0.1:0", "--sample"];
         let mut command = comanda(folder.path(), &all);
         let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
