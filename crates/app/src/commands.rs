@@ -152,6 +152,8 @@ pub struct ListPayments {
 pub struct ListRefunds {
     /// Only these.
     pub status: Option<RefundStatus>,
+    /// Only those that are not done and that no flow carries on, the latest first; the status is not looked at then.
+    pub halted: bool,
     /// The `next` of the page before.
     pub cursor: Option<String>,
     /// 1 to 200; 50 by default.

@@ -147,7 +147,7 @@ impl App {
         match ticker {
             Ticker::PollPayments => self.poll_payments(now, begin).await,
             Ticker::PollRefunds => self.poll_refunds(now, begin).await,
-            Ticker::Reconcile => self.reconcile(now, begin).await,
+            Ticker::Reconcile => self.reconcile(now, begin).await.map(drop),
             Ticker::ForgetKeys => self.forget_keys(now, begin).await,
             Ticker::WatchHolds => self.watch_holds(now).await,
             Ticker::PollEvents => self.poll_events(now, begin).await,
@@ -212,7 +212,7 @@ impl App {
         match found {
             Ok(Some(found)) if found.status == IntentStatus::Pending && payment.is_written_off() => {
                 let mut batch = Batch::new();
-                start_void(&mut batch, payment.order_id, payment.attempts, Some(&found.id));
+                start_void(&mut batch, payment.order_id, payment.attempts, Some(&found.id), false);
                 self.commit(batch).await?;
             }
             Ok(Some(found)) => drop(self.hear(&found).await?),

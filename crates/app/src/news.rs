@@ -1,6 +1,6 @@
 //! What the provider tells: payments, refunds, disputes. Webhooks and the poller come through here.
 
-use domain::dispute;
+use domain::dispute::{self, Told, Verdict};
 use domain::payment::Taken;
 use store::{Batch, CommitError};
 
@@ -8,7 +8,7 @@ use crate::app::MAX_TRIES;
 use crate::error::StoreError;
 use crate::provider::{Dispute, Event, Intent, ProviderError, Refund, Subject};
 use crate::records::dispute::{DisputeRecord, new_row};
-use crate::records::key::{RECEIVED_EVENTS, event_key, received_event};
+use crate::records::key::{FAILED_EVENTS, RECEIVED_EVENTS, event_key, received_event};
 use crate::records::{Order, Payment, order};
 use crate::{App, Instant, WebhookOutcome, postings};
 
@@ -36,13 +36,16 @@ impl App {
                 return Ok(WebhookOutcome::Duplicate);
             }
             batch.insert(received_event(source, &event.id, now));
+            if self.store.get(&FAILED_EVENTS, &key.as_str().into()).await?.is_some() {
+                batch.delete(&FAILED_EVENTS, key.as_str());
+            }
             let outcome = match (&event.subject, &about) {
                 (Subject::Intent(intent), _) => self.decide(intent, now, &mut batch).await?,
                 (Subject::Refund(refund), Some(intent)) => {
                     self.hear_refund(refund, intent.as_ref(), now, &mut batch).await?
                 }
                 (Subject::Dispute(dispute), Some(intent)) => {
-                    self.hear_dispute(dispute, intent, now, &mut batch).await?
+                    self.hear_dispute(dispute, intent, event.at, now, &mut batch).await?
                 }
                 _ => WebhookOutcome::Ignored,
             };
@@ -69,6 +72,7 @@ impl App {
         &self,
         dispute: &Dispute,
         intent: &Option<Intent>,
+        told_at: i64,
         now: i64,
         batch: &mut Batch,
     ) -> Result<WebhookOutcome, StoreError> {
@@ -79,34 +83,43 @@ impl App {
         };
         let Some((order, payment)) = records else { return Ok(WebhookOutcome::Mismatch) };
         let known = DisputeRecord::load(&*self.store, &dispute.id).await?;
-        if !dispute::hear(known.as_ref().map(|known| known.status), dispute.status) {
+        let news = Told { status: dispute.status, fee: dispute.fee, at: told_at };
+        let verdict = dispute::hear(known.as_ref().map(DisputeRecord::told), news);
+        if verdict == Verdict::Ignore {
             return Ok(WebhookOutcome::Ignored);
         }
-        match &known {
-            Some(known) => known.update(dispute, now, batch),
-            None => drop(batch.insert(new_row(dispute, payment.order_id, now))),
+        let counts = payment.intent() == Some(dispute.intent.as_str());
+        if counts && !payment.status.is_taken() {
+            // The news of the payment itself is on its way: this one comes again.
+            return Err(StoreError::Busy);
         }
-        if payment.intent() == Some(dispute.intent.as_str()) {
-            if !payment.status.is_taken() {
-                // The news of the payment itself is on its way: this one comes again.
-                return Err(StoreError::Busy);
-            }
-            let before = known.as_ref().map_or(0, DisputeRecord::withdrawn);
-            let after = if dispute.status.is_withdrawn() { dispute.amount } else { 0 };
-            let taken = Taken { disputed: payment.disputed - before + after, ..payment.taken() };
+        // What the bank took stays what it took, whatever later news call it: so what comes back, or is lost, is that.
+        let held = known.as_ref().map_or(0, DisputeRecord::withdrawn);
+        let amount = if held > 0 { held } else { dispute.amount };
+        let dispute = &Dispute { amount, ..dispute.clone() };
+        match &known {
+            Some(known) => known.update(dispute, amount, told_at, now, batch),
+            None => drop(batch.insert(new_row(dispute, payment.order_id, told_at, now))),
+        }
+        // Money of a try that the payment does not count with is in the books all the same.
+        postings::disputed(&payment, known.as_ref(), dispute, now, batch)?;
+        if verdict == Verdict::Fee {
+            return Ok(WebhookOutcome::Applied);
+        }
+        if counts {
+            let after = if dispute.status.is_withdrawn() { amount } else { 0 };
+            let taken = Taken { disputed: payment.disputed - held + after, ..payment.taken() };
             let update = payment.update().set("disputed", taken.disputed);
             let next = taken.status();
             let update = if next == payment.status { update } else { update.status(next)? };
             update.write(batch);
-            postings::disputed(&payment, known.as_ref(), dispute, now, batch)?;
         }
         let until =
             dispute.respond_by.map_or_else(String::new, |at| format!(", answer by {}", Instant(at).to_rfc3339()));
         let reason = format!(
-            "the payment is disputed ({}): {} {} {}{until}",
+            "the payment is disputed ({}): {} {amount} {}{until}",
             dispute.reason,
             dispute.status.as_str(),
-            dispute.amount,
             dispute.currency
         );
         order.update(now).note(order.status, Some(&reason)).attention(&reason).write(batch);

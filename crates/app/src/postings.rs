@@ -86,16 +86,19 @@ pub(crate) fn disputed(
     let of = of(payment, &order, now);
     let held = known.map_or(0, DisputeRecord::withdrawn);
     let id = dispute.id.as_str();
-    if held == 0 && dispute.status.is_withdrawn() {
-        ledger::post(batch, &bookkeeping::dispute_opened(of, id, dispute.amount)?);
-    }
-    match dispute.status {
-        Won if held > 0 => drop(ledger::post(batch, &bookkeeping::dispute_won(of, id, held)?)),
-        Lost => drop(ledger::post(batch, &bookkeeping::dispute_lost(of, id, dispute.amount)?)),
-        Inquiry | Open | Won => {}
+    if known.is_none_or(|known| known.status != dispute.status) {
+        if held == 0 && dispute.status.is_withdrawn() {
+            ledger::post(batch, &bookkeeping::dispute_opened(of, id, dispute.amount)?);
+        }
+        match dispute.status {
+            Won if held > 0 => drop(ledger::post(batch, &bookkeeping::dispute_won(of, id, held)?)),
+            Lost => drop(ledger::post(batch, &bookkeeping::dispute_lost(of, id, dispute.amount)?)),
+            Inquiry | Open | Won => {}
+        }
     }
     let before = known.map_or(0, |known| known.fee);
-    if let Some(entry) = bookkeeping::dispute_fee(of, id, before, dispute.fee)? {
+    let number = known.map_or(1, DisputeRecord::next_number);
+    if let Some(entry) = bookkeeping::dispute_fee(of, id, number, dispute.fee - before)? {
         ledger::post(batch, &entry);
     }
     Ok(())

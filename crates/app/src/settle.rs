@@ -53,7 +53,8 @@ pub(crate) fn settle(
         return Ok(WebhookOutcome::Mismatch);
     }
     let give_back = |batch: &mut Batch| {
-        start_void(batch, payment.order_id, intent.attempt, Some(&intent.id));
+        let held = intent.status == IntentStatus::Held;
+        start_void(batch, payment.order_id, intent.attempt, Some(&intent.id), held);
     };
     let another = payment.intent().is_some_and(|known| known != intent.id);
     if intent.attempt != payment.attempts || another {
@@ -114,7 +115,7 @@ fn settle_fee(payment: &Payment, intent: &Intent, now: i64, batch: &mut Batch) -
 }
 
 /// Whether an intent is about this order, amount and currency.
-fn matches(payment: &Payment, intent: &Intent) -> bool {
+pub(crate) fn matches(payment: &Payment, intent: &Intent) -> bool {
     let taken = intent.status == IntentStatus::Taken;
     intent.order_id == order::public_id(payment.order_id)
         && intent.amount == payment.amount

@@ -1,5 +1,7 @@
 //! Undoing a payment: void before capture, refund after. Every refund goes through [`crate::refunds`].
 
+use domain::notification::Notice;
+use domain::order::OrderStatus;
 use domain::payment::{self, PaymentStatus, Taken, Undo};
 use domain::refund::RefundReason;
 use serde_json::json;
@@ -9,13 +11,14 @@ use crate::postings::captured;
 use crate::provider::{Intent, IntentStatus, ProviderError};
 use crate::records::{Order, Payment, order};
 use crate::refunds::{self, OpenRefundError, Wanted};
-use crate::settle::step_key;
-use crate::{App, FunctionError, ledger};
+use crate::settle::{self, step_key};
+use crate::{App, FunctionError, ledger, mail};
 
 /// Starts the flow that makes sure that the money of one try is not kept. Without an intent the provider is asked for it.
-pub(crate) fn start_void(batch: &mut Batch, order_id: i64, attempt: i64, intent: Option<&str>) -> i64 {
+/// `held` tells whether the amount is known to be held: then the customer is told when it is let go.
+pub(crate) fn start_void(batch: &mut Batch, order_id: i64, attempt: i64, intent: Option<&str>, held: bool) -> i64 {
     let id = order::public_id(order_id);
-    let input = json!({ "orderId": id, "attempt": attempt, "intent": intent });
+    let input = json!({ "orderId": id, "attempt": attempt, "intent": intent, "held": held });
     let name = crate::execution_name(&format!("{id}-void-{attempt}"));
     batch.start_flow(crate::VOID_FLOW_NAME, &name, input)
 }
@@ -37,6 +40,18 @@ pub(crate) struct Undoing {
     pub(crate) reason: RefundReason,
     /// For the refund's row.
     pub(crate) note: Option<String>,
+    /// Whether a mail tells the customer that what was held is let go; else the mail of the order's end says it.
+    pub(crate) tells: bool,
+}
+
+/// Which try to pay is given back.
+pub(crate) struct Try<'a> {
+    /// From 1.
+    pub(crate) attempt: i64,
+    /// The provider's payment; without it the provider is asked.
+    pub(crate) intent: Option<&'a str>,
+    /// Whether its amount is known to be held.
+    pub(crate) held: bool,
 }
 
 impl App {
@@ -71,6 +86,9 @@ impl App {
                 let wanted = undoing.wanted(amount, intent);
                 let opened = refunds::open(payment.update(), order, payment, payment.taken(), wanted, now, batch)?;
                 opened.0.write(batch);
+                if undoing.reason == RefundReason::LatePayment {
+                    mail::write(self, batch, order, Notice::PaidLate, payment.attempts, now).await?;
+                }
                 return Ok(true);
             }
             (Undo::Void, Some(intent)) => {
@@ -81,6 +99,9 @@ impl App {
                         return self.undo_taken(order, payment, &after, &undoing, now, batch).await;
                     }
                     IntentStatus::Cancelled | IntentStatus::Refused if payment.status == PaymentStatus::Authorized => {
+                        if undoing.tells {
+                            mail::write(self, batch, order, Notice::Released, payment.attempts, now).await?;
+                        }
                         PaymentStatus::Voided
                     }
                     IntentStatus::Cancelled | IntentStatus::Refused => unpaid,
@@ -111,6 +132,13 @@ impl App {
         now: i64,
         batch: &mut Batch,
     ) -> Result<bool, FunctionError> {
+        // What is booked is the order's amount: another one is a case for a person, and nothing is decided here.
+        if !settle::matches(payment, intent) {
+            let found = format!("{} {} of {}", intent.captured, intent.currency, intent.id);
+            let expected = format!("{} {}", payment.amount, payment.currency());
+            let problem = format!("the provider took {found}, the payment is {expected}");
+            return Err(FunctionError::new("AmountMismatch", problem));
+        }
         let taken = Taken { captured: intent.captured, ..payment.taken() };
         let update = captured(payment, intent, now, batch)?;
         // Paid in the moment of expiry is paid late: the order may go on.
@@ -125,16 +153,17 @@ impl App {
         Ok(true)
     }
 
-    /// Makes sure that the money of one try is not kept, whether the payment's record counts with it or not.
+    /// Makes sure that the money of one try is not kept, whether the payment's record counts with it or not, and tells the
+    /// customer: of what is let go here, of what goes back with its refund.
     pub(crate) async fn give_back(
         &self,
         order: &Order,
         payment: &Payment,
-        attempt: i64,
-        intent: Option<&str>,
+        what: Try<'_>,
         now: i64,
         batch: &mut Batch,
     ) -> Result<(), FunctionError> {
+        let Try { attempt, intent, held } = what;
         let current = attempt == payment.attempts;
         let intent = match intent {
             Some(intent) => Some(intent.to_owned()),
@@ -147,8 +176,12 @@ impl App {
         // What the record counts with is undone with the record; an earlier try has none any more.
         let counts = payment.intent() == Some(intent.as_str());
         if counts && (payment.status.is_good() || payment.status.is_taken()) {
-            let undoing =
-                Undoing { unpaid: PaymentStatus::Voided, asked: true, reason: RefundReason::LatePayment, note: None };
+            let reason = match order.status {
+                OrderStatus::Cancelled => RefundReason::OrderCancelled,
+                OrderStatus::Rejected => RefundReason::OrderRejected,
+                _ => RefundReason::LatePayment,
+            };
+            let undoing = Undoing { unpaid: PaymentStatus::Voided, asked: true, reason, note: None, tells: true };
             return self.undo_payment(order, payment, undoing, now, batch).await.map(drop);
         }
         let mut found = self.provider.retrieve(&intent).await?;
@@ -156,6 +189,11 @@ impl App {
             found = self.provider.void(&intent, &format!("{intent}/void")).await?;
         }
         match found.status {
+            // Whether it was held is known from the start of the flow: what was found now may be the doing of a step that was
+            // cut off before it could write this mail.
+            IntentStatus::Cancelled | IntentStatus::Refused if held => {
+                Ok(mail::write(self, batch, order, Notice::Released, attempt, now).await?)
+            }
             IntentStatus::Cancelled | IntentStatus::Refused => Ok(()),
             // It was not undone: look again.
             IntentStatus::Held | IntentStatus::Pending => Err(ProviderError::Unavailable.into()),

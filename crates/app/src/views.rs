@@ -374,6 +374,36 @@ pub struct CreditNoteLink {
     pub sha256: String,
 }
 
+/// An event of the provider that could not be taken, however often it was tried.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventSetAside {
+    /// The provider's id of the event.
+    pub event_id: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The provider's id of the payment, refund or dispute that it tells of.
+    pub about: String,
+    /// What went wrong the last time.
+    pub problem: String,
+    /// When it happened.
+    pub at: Instant,
+    /// How often it was tried.
+    pub tries: i64,
+    /// When it was tried last.
+    pub failed_at: Instant,
+}
+
+/// A page of events that were set aside.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct EventPage {
+    /// Newest first.
+    pub items: Vec<EventSetAside>,
+    /// The cursor of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// A payout of the provider to the shop's bank account.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -659,6 +689,9 @@ pub struct AuditReport {
     pub differences: Vec<Difference>,
     /// Whether differences were left out.
     pub more: bool,
+    /// What may still come right by itself; at most 1,000.
+    #[serde(default)]
+    pub warnings: Vec<Difference>,
 }
 
 /// The sums of an audit, in minor units.

@@ -331,10 +331,13 @@ pub(crate) enum Payment {
         /// Only those that are PENDING, SUCCEEDED or FAILED
         #[arg(long, conflicts_with = "order")]
         status: Option<String>,
+        /// Only those that are not done and that no flow carries on: try them again
+        #[arg(long, conflicts_with_all = ["order", "status"])]
+        halted: bool,
         #[command(flatten)]
         server: Server,
     },
-    /// Try a refund again that failed, or whose flow gave up
+    /// Try a refund again that failed, or whose flow gave up before it was done
     Retry {
         /// The refund, such as rfd_01h…-1
         refund: String,
@@ -350,6 +353,14 @@ pub(crate) enum Payment {
     },
     /// List what the provider paid out
     Payouts {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List the provider's events that could not be taken, however often they were tried
+    Events {
+        /// Have this one tried again, such as evt_1N…
+        #[arg(long, value_name = "EVENT")]
+        retry: Option<String>,
         #[command(flatten)]
         server: Server,
     },

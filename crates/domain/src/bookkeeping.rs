@@ -10,6 +10,7 @@
 //! | another fee | `expenses:provider-fees` | `assets:provider:NAME` |
 //! | refund | `income:refunds`, `liabilities:tips` | `assets:provider:NAME` |
 //! | money of a try that counts for nothing | `assets:provider:NAME` | `liabilities:unapplied-payments` |
+//! | the fee of it | `expenses:provider-fees` | `assets:provider:NAME` |
 //! | its refund | `liabilities:unapplied-payments` | `assets:provider:NAME` |
 
 use crate::Currency;
@@ -144,17 +145,17 @@ pub fn dispute_lost(of: Of<'_>, dispute: &str, amount: i64) -> Result<Entry, Ent
     entry.debit(LOST_DISPUTES, amount, of.currency).credit(OPEN_DISPUTES, amount, of.currency).check()
 }
 
-/// The provider took a fee for a dispute, in all `until` by now, `from` before; `None` if there is nothing new.
+/// The provider took that much more for a dispute, or (below zero) gave it back; `None` if it is nothing. `number` tells the
+/// fees of a dispute apart.
 ///
 /// # Errors
 /// [`EntryError`] if the amount is out of range.
-pub fn dispute_fee(of: Of<'_>, dispute: &str, from: i64, until: i64) -> Result<Option<Entry>, EntryError> {
-    let amount = until.saturating_sub(from);
+pub fn dispute_fee(of: Of<'_>, dispute: &str, number: i64, amount: i64) -> Result<Option<Entry>, EntryError> {
     if amount == 0 {
         return Ok(None);
     }
     let description = format!("{} fee for a dispute of {}", of.provider, of.order);
-    let key = format!("{}/fee/{from}/{until}", dispute_key(dispute));
+    let key = format!("{}/fee/{number}", dispute_key(dispute));
     let entry = of.entry(EntryKind::Fee, key, description);
     let entry = entry.debit(PROVIDER_FEES, amount, of.currency).credit(of.account(), amount, of.currency);
     entry.check().map(Some)
@@ -224,6 +225,26 @@ pub fn stray(of: Of<'_>, intent: &str, amount: i64) -> Result<Entry, EntryError>
     let description = format!("{} paid once more", of.order);
     let entry = of.entry(EntryKind::Capture, stray_key(of.order, intent), description);
     entry.debit(of.account(), amount, of.currency).credit(UNAPPLIED, amount, of.currency).check()
+}
+
+/// The key under which the provider's fee for such money is posted.
+#[must_use]
+pub fn stray_fee_key(order: &str, intent: &str) -> String {
+    format!("payment/{order}/stray-fee/{intent}")
+}
+
+/// The provider kept its fee of money that the order does not count with; `None` if it kept nothing.
+///
+/// # Errors
+/// [`EntryError`] if the amount is out of range.
+pub fn stray_fee(of: Of<'_>, intent: &str, amount: i64) -> Result<Option<Entry>, EntryError> {
+    if amount == 0 {
+        return Ok(None);
+    }
+    let description = format!("{} fee for what was paid once more for {}", of.provider, of.order);
+    let entry = of.entry(EntryKind::Fee, stray_fee_key(of.order, intent), description);
+    let entry = entry.debit(PROVIDER_FEES, amount, of.currency).credit(of.account(), amount, of.currency);
+    entry.check().map(Some)
 }
 
 /// The provider sent money to the shop's bank account.
@@ -309,12 +330,12 @@ mod tests {
             "dispute/dp_1/lost: expenses:disputes 500, assets:disputes -500",
         );
         check(
-            &dispute_fee(OF, "dp_1", 0, 1_500).unwrap().unwrap(),
-            "dispute/dp_1/fee/0/1500: expenses:provider-fees 1500, assets:provider:stripe -1500",
+            &dispute_fee(OF, "dp_1", 1, 1_500).unwrap().unwrap(),
+            "dispute/dp_1/fee/1: expenses:provider-fees 1500, assets:provider:stripe -1500",
         );
         check(
-            &dispute_fee(OF, "dp_1", 1_500, 0).unwrap().unwrap(),
-            "dispute/dp_1/fee/1500/0: expenses:provider-fees -1500, assets:provider:stripe 1500",
+            &dispute_fee(OF, "dp_1", 3, -1_500).unwrap().unwrap(),
+            "dispute/dp_1/fee/3: expenses:provider-fees -1500, assets:provider:stripe 1500",
         );
         check(
             &payout("stripe", "po_1", 900, Currency::BRL, OF.at).unwrap(),
@@ -345,6 +366,11 @@ mod tests {
             &stray(OF, "pi_1", 500).unwrap(),
             "payment/ord_1/stray/pi_1: assets:provider:stripe 500, liabilities:unapplied-payments -500",
         );
+        check(
+            &stray_fee(OF, "pi_1", 60).unwrap().unwrap(),
+            "payment/ord_1/stray-fee/pi_1: expenses:provider-fees 60, assets:provider:stripe -60",
+        );
+        assert_eq!(stray_fee(OF, "pi_1", 0), Ok(None));
         check(
             &refund(OF, Refunded { stray: true, ..back }).unwrap(),
             "refund/rfd_1-1: liabilities:unapplied-payments 500, assets:provider:stripe -500",

@@ -33,10 +33,14 @@ pub enum Notice {
     Expired,
     /// Paid after it had expired, and taken up again.
     Reopened,
+    /// Paid after it had expired, and not taken up again: the money goes back.
+    PaidLate,
+    /// What was held is let go.
+    Released,
 }
 
 /// Every notice; the position is its number in the store, so new ones go to the end.
-pub const ALL: [Notice; 12] = [
+pub const ALL: [Notice; 14] = [
     Notice::Received,
     Notice::PaymentConfirmed,
     Notice::PaymentRefused,
@@ -49,6 +53,8 @@ pub const ALL: [Notice; 12] = [
     Notice::Refunded,
     Notice::Expired,
     Notice::Reopened,
+    Notice::PaidLate,
+    Notice::Released,
 ];
 
 /// The distance between two occurrences of one notice: a payment refused once per attempt, each refund.
@@ -71,6 +77,8 @@ impl Notice {
             Notice::Refunded => "refunded",
             Notice::Expired => "expired",
             Notice::Reopened => "reopened",
+            Notice::PaidLate => "paid-late",
+            Notice::Released => "released",
         }
     }
 

@@ -1036,6 +1036,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/provider-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the provider's events that could not be taken, however often they were tried
+         * @description They hold up no other event. Look at the problem, then have them tried again; a repeated webhook does the same.
+         */
+        get: operations["list_events_set_aside"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/provider-events/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have an event of the provider that was set aside tried again */
+        post: operations["retry_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/queues": {
         parameters: {
             query?: never;
@@ -1189,7 +1226,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Try a refund again that failed, or whose flow gave up */
+        /** Try a refund again that failed, or whose flow gave up before it was done */
         post: operations["retry_refund"];
         delete?: never;
         options?: never;
@@ -1421,6 +1458,8 @@ export interface components {
             differences: components["schemas"]["Difference"][];
             /** @description Whether differences were left out. */
             more: boolean;
+            /** @description What may still come right by itself; at most 1,000. */
+            warnings?: components["schemas"]["Difference"][];
         };
         /**
          * @description Which of an entry's two times decides.
@@ -1822,6 +1861,33 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description A page of events that were set aside. */
+        EventPage: {
+            /** @description Newest first. */
+            items: components["schemas"]["EventSetAside"][];
+            /** @description The cursor of the next page; absent at the end. */
+            next?: string | null;
+        };
+        /** @description An event of the provider that could not be taken, however often it was tried. */
+        EventSetAside: {
+            /** @description The provider's id of the event. */
+            eventId: string;
+            /** @description The provider's name. */
+            provider: string;
+            /** @description The provider's id of the payment, refund or dispute that it tells of. */
+            about: string;
+            /** @description What went wrong the last time. */
+            problem: string;
+            /** @description When it happened. */
+            at: components["schemas"]["Instant"];
+            /**
+             * Format: int64
+             * @description How often it was tried.
+             */
+            tries: number;
+            /** @description When it was tried last. */
+            failedAt: components["schemas"]["Instant"];
+        };
         /** @description One run of a flow. */
         Execution: {
             /** @description As the order names it. */
@@ -2073,7 +2139,7 @@ export interface components {
          * @description What a customer is told.
          * @enum {string}
          */
-        Notice: "received" | "payment-confirmed" | "payment-refused" | "in-preparation" | "ready" | "out-for-delivery" | "delivered" | "cancelled" | "rejected" | "refunded" | "expired" | "reopened";
+        Notice: "received" | "payment-confirmed" | "payment-refused" | "in-preparation" | "ready" | "out-for-delivery" | "delivered" | "cancelled" | "rejected" | "refunded" | "expired" | "reopened" | "paid-late" | "released";
         /** @description Opens an account. */
         OpenAccount: {
             /**
@@ -5575,6 +5641,70 @@ export interface operations {
             };
         };
     };
+    list_events_set_aside: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200, by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, the last one that failed first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description a parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the provider's id of the event, as `evt_...` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description it is tried again with the next pass over the events, within a minute or two */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such event was set aside */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_queues: {
         parameters: {
             query?: never;
@@ -5802,6 +5932,8 @@ export interface operations {
             query?: {
                 /** @description Only those in this status. */
                 status?: components["schemas"]["RefundStatus"];
+                /** @description Only those that are not done and that no flow carries on: a person tries them again. */
+                halted?: boolean;
                 /** @description The `next` of the page before. */
                 cursor?: string;
                 /** @description 1 to 200, by default 50. */

@@ -109,11 +109,15 @@ impl Run<'_> {
                 self.count("entries");
                 let key = recorded.entry.key.clone();
                 let subject = key.clone().unwrap_or_else(|| store::id::encode(recorded.id));
-                if let Err(error) = recorded.entry.check() {
-                    self.differ(difference("unbalanced-entry", subject, error.to_string()));
-                    continue;
-                }
+                let entry = match recorded.entry.check() {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        self.differ(difference("unbalanced-entry", subject, error.to_string()));
+                        continue;
+                    }
+                };
                 let Some(key) = key else { continue };
+                self.disputes.add(&key, &entry.postings);
                 if ledger::posted(&*self.view, &key).await? != Some(recorded.id) {
                     self.differ(difference("entry-key", subject, "the key stands for another entry, or for none"));
                 } else if !self.happened(&key).await? {
@@ -121,6 +125,7 @@ impl Run<'_> {
                 }
             }
         }
+        self.disputes_posted();
         Ok(())
     }
 
@@ -136,7 +141,7 @@ impl Run<'_> {
                 match *what {
                     "capture" => attempt && payment.captured > 0,
                     "fee" => attempt && payment.fee().is_some(),
-                    "stray" => {
+                    "stray" | "stray-fee" => {
                         let all = refunds::all(view, &payment).await.unwrap_or_default();
                         all.iter().any(|refund| refund.is_stray() && refund.intent() == *which)
                     }

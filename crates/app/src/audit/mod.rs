@@ -1,13 +1,16 @@
-//! The audit: orders, payments, refunds, the ledger, stock, receipts, credit notes and the provider's books agree, to the cent
-//! and to the unit.
+//! The audit: orders, payments, refunds, disputes, the ledger, stock, receipts, credit notes, mails and the provider's books and
+//! account agree, to the cent and to the unit.
 //!
 //! It reads one snapshot of the store in pages, so what moves meanwhile makes no false difference and memory does not grow with
 //! the orders. Only the provider's books are not part of a snapshot, and some states last a moment (a refund whose credit note
 //! comes with the next step): an order with a difference is looked at again, in later snapshots, before it is reported.
 
+mod account;
 mod books;
+mod disputes;
 mod documents;
 mod entries;
+mod mails;
 mod order;
 mod stock;
 mod tables;
@@ -23,7 +26,7 @@ use store::{Query, ReadError, Row, Store, Table};
 use crate::provider::{PaymentProvider, ProviderError};
 use crate::records::Order;
 use crate::views::{AuditReport, Difference};
-use crate::{App, FindError};
+use crate::{App, FindError, Settings};
 
 /// How many differences a report names.
 const MAX_DIFFERENCES: usize = 1_000;
@@ -67,16 +70,19 @@ pub struct Progress {
 }
 
 /// The steps and how much of the work each is, in hundredths.
-const STEPS: [(&str, u32); 9] = [
-    ("orders", 55),
+const STEPS: [(&str, u32); 12] = [
+    ("orders", 52),
+    ("disputes", 1),
     ("payments", 3),
     ("reservations", 3),
     ("refunds", 2),
-    ("receipts", 15),
+    ("receipts", 14),
     ("credit-notes", 2),
+    ("mails", 3),
     ("entries", 10),
     ("stock", 2),
-    ("provider-payments", 8),
+    ("provider-account", 1),
+    ("provider-payments", 7),
 ];
 
 /// Carries an audit out.
@@ -84,6 +90,7 @@ pub struct Auditor {
     source: Source,
     provider: ProviderOf,
     again: [Duration; 3],
+    due_after_ms: i64,
 }
 
 /// One audit under way.
@@ -93,6 +100,10 @@ struct Run<'a> {
     now: i64,
     progress: &'a (dyn Fn(Progress) + Sync),
     report: AuditReport,
+    /// After how long what the provider's account and our records say of each other has to agree.
+    due_after_ms: i64,
+    /// What the banks have of each order's payment, and what each dispute posted.
+    disputes: disputes::Sums,
     /// SKU -> units held, units sold, by the reservations.
     reserved: BTreeMap<String, (i64, i64)>,
     /// Orders to look at again, with the provider's payments that seemed different.
@@ -108,13 +119,21 @@ impl Auditor {
         source: Source,
         provider: impl Fn(Arc<dyn Store>) -> Arc<dyn PaymentProvider> + Send + Sync + 'static,
     ) -> Auditor {
-        Auditor { source, provider: Box::new(provider), again: AGAIN }
+        let due_after_ms = Settings::default().reconcile_after_ms;
+        Auditor { source, provider: Box::new(provider), again: AGAIN, due_after_ms }
     }
 
     /// With other pauses before an order with a difference is looked at again.
     #[must_use]
     pub fn again_after(mut self, pauses: [Duration; 3]) -> Auditor {
         self.again = pauses;
+        self
+    }
+
+    /// With another time after which what the provider's account and our records say of each other has to agree.
+    #[must_use]
+    pub fn due_after(mut self, due_after_ms: i64) -> Auditor {
+        self.due_after_ms = due_after_ms;
         self
     }
 
@@ -130,17 +149,22 @@ impl Auditor {
             now: store::clock::now_ms(),
             progress,
             report: AuditReport::default(),
+            due_after_ms: self.due_after_ms,
+            disputes: disputes::Sums::default(),
             reserved: BTreeMap::new(),
             suspects: Suspects::new(),
         };
         run.orders().await?;
+        run.disputes().await?;
         run.payments().await?;
         run.reservations().await?;
         run.refunds().await?;
         run.receipts().await?;
         run.credit_notes().await?;
+        run.mails().await?;
         run.entries().await?;
         run.stock().await?;
+        run.account().await?;
         run.books().await?;
         let Run { mut report, suspects, .. } = run;
         // The first snapshot is let go: the store need not keep what it shows any longer.
@@ -182,6 +206,12 @@ impl Auditor {
 impl Run<'_> {
     fn differ(&mut self, difference: Difference) {
         differ(&mut self.report, difference);
+    }
+
+    fn warn(&mut self, warning: Difference) {
+        if self.report.warnings.len() < MAX_DIFFERENCES {
+            self.report.warnings.push(warning);
+        }
     }
 
     /// Puts an order among those that are looked at again.
@@ -237,7 +267,8 @@ impl App {
     /// [`FindError::Store`].
     pub async fn audit_with(&self, progress: &(dyn Fn(Progress) + Sync)) -> Result<AuditReport, FindError> {
         let provider = self.provider.clone();
-        Auditor::new(Source::Live(self.store.clone()), move |_| provider.clone()).run(progress).await
+        let auditor = Auditor::new(Source::Live(self.store.clone()), move |_| provider.clone());
+        auditor.due_after(self.settings.reconcile_after_ms).run(progress).await
     }
 }
 

@@ -9,7 +9,7 @@ use domain::refund::RefundStatus;
 use domain::stock::ReservationStatus;
 use store::{ReadError, Store};
 
-use super::{Run, difference, entries};
+use super::{Run, difference, entries, mails};
 use crate::Instant;
 use crate::records::credit_note::CreditNoteRecord;
 use crate::records::order::ORDERS;
@@ -74,6 +74,9 @@ pub(super) async fn check(view: &dyn Store, order: &Order, now: i64) -> Result<V
     check_payment(order, &payment, &mut found);
     check_refunds(view, order, &payment, &mut found).await?;
     check_receipt(view, order, &payment, &mut found).await?;
+    if is_served(order.status) {
+        mails::check_confirmation(view, order, &mut found).await?;
+    }
     check_reservation(view, order, now, &mut found).await;
     check_delivery(view, order, &mut found).await;
     entries::check_payment(view, &payment, &mut found).await?;
@@ -179,6 +182,11 @@ async fn check_refunds(
     }
     for refund in &refunds {
         check_credit_note(view, refund, found).await?;
+        mails::check_refund(view, order, refund, found).await?;
+        if refund.is_halted() {
+            let detail = format!("it is {} and no flow carries it on; try it again", refund.status.as_str());
+            found.push(difference("refund-halted", refund.public_id(), detail));
+        }
         entries::check_refund(view, payment, refund, found).await?;
     }
     Ok(())

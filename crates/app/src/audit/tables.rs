@@ -15,6 +15,10 @@ impl Run<'_> {
         while let Some(row) = pages.next(self, "payments").await? {
             self.count("payments");
             self.needs_order("payment-without-order", row.key()).await?;
+            // One that cannot be read is named with its order.
+            if let Ok(payment) = Payment::from_row(row) {
+                self.disputed(&payment);
+            }
         }
         Ok(())
     }

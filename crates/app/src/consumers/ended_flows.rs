@@ -5,13 +5,12 @@
 //! itself cannot, and nobody would carry the order on.
 
 use async_trait::async_trait;
-use domain::refund::RefundStatus;
 use serde::Deserialize;
 use store::Batch;
 
 use super::read;
 use crate::records::{Order, order, refund};
-use crate::refunds::Around;
+use crate::refunds::{Around, halted};
 use crate::{
     App, Consumer, Delivery, ENDED_FLOWS_QUEUE, FunctionError, ORDER_FLOW_NAME, REFUND_FLOW_NAME, UNDO_FLOW_NAME,
 };
@@ -85,7 +84,7 @@ impl EndedFlows {
         Ok(batch)
     }
 
-    /// As with orders. A refund that the provider has decided stays as it is.
+    /// As with orders. One that is done, or failed and said so, stays as it is.
     async fn halt_refund(
         &self,
         (order_id, number): (i64, i64),
@@ -98,10 +97,10 @@ impl EndedFlows {
             return Ok(batch);
         };
         let carried = refund.int("execution_id") == Some(execution);
-        if carried && refund.status == RefundStatus::Pending && !refund.is_halted() {
+        if carried && !refund.is_halted() && !self.0.is_done(&order, &refund).await? {
             let reason = format!("{} ({})", ended.reason(), refund.public_id());
             order.update(now_ms).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
-            refund.update(vec![("halted_at", now_ms.into())], &mut batch);
+            refund.update(halted(&refund, now_ms), &mut batch);
         }
         Ok(batch)
     }

@@ -1,11 +1,11 @@
 //! Puts a refund before a person. With `halted`, its flow ends with this, and only a person carries it on.
 
 use async_trait::async_trait;
-use domain::refund::RefundStatus;
 use serde_json::{Value, json};
 use store::Batch;
 
 use super::{changed, load_refund, reason};
+use crate::refunds::halted;
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -24,9 +24,9 @@ impl Function for FlagRefund {
         let reason = format!("{} ({})", reason(&call, "the refund could not go on"), refund.public_id());
         let mut batch = Batch::new();
         order.update(call.now_ms).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
-        let halted = call.input.get("halted").and_then(Value::as_bool) == Some(true);
-        if halted && refund.status == RefundStatus::Pending {
-            refund.update(vec![("halted_at", call.now_ms.into())], &mut batch);
+        let ends = call.input.get("halted").and_then(Value::as_bool) == Some(true);
+        if ends && !app.is_done(order, refund).await? {
+            refund.update(halted(refund, call.now_ms), &mut batch);
         }
         changed(json!({}), batch)
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use store::Batch;
 
 use super::{changed, load_order, load_payment};
+use crate::undo::Try;
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -26,8 +27,9 @@ impl Function for GiveBack {
         let payment = load_payment(app, &order).await?;
         let attempt = call.input.get("attempt").and_then(Value::as_i64).unwrap_or(payment.attempts);
         let intent = call.input.get("intent").and_then(Value::as_str);
+        let held = call.input.pointer("/input/held").and_then(Value::as_bool).unwrap_or(false);
         let mut batch = Batch::new();
-        app.give_back(&order, &payment, attempt, intent, call.now_ms, &mut batch).await?;
+        app.give_back(&order, &payment, Try { attempt, intent, held }, call.now_ms, &mut batch).await?;
         changed(json!({}), batch)
     }
 }

@@ -41,8 +41,9 @@ use crate::cancel::CANCELLED;
 use crate::error::StoreError;
 use crate::provider::ProviderError;
 use crate::records::order::{self, ORDERS};
+use crate::records::refund::Refund;
 use crate::records::{Order, Payment, refund};
-use crate::refunds::Around;
+use crate::refunds::{Around, REFUND_FAILED};
 use crate::{Answer, App, Call, Function, FunctionError};
 
 pub(crate) fn all(app: &App) -> Vec<Arc<dyn Function>> {
@@ -103,6 +104,12 @@ async fn load_refund(app: &App, call: &Call) -> Result<Around, FunctionError> {
         id.ok_or_else(|| FunctionError::new("InvalidInput", "`refundId` is missing or no `rfd_...`"))?;
     let around = Around::load(app, order, number).await?;
     around.ok_or_else(|| FunctionError::new("RefundNotFound", "the refund is not in the store"))
+}
+
+/// The money did not go, or came back: the flow ends as one of a refund that failed.
+fn not_succeeded(refund: &Refund) -> FunctionError {
+    let cause = format!("the refund {} is {}", refund.public_id(), refund.status.as_str());
+    FunctionError::new(REFUND_FAILED, cause)
 }
 
 /// What becomes of a payment that brought no money, by the outcome of its order.

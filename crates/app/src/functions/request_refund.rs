@@ -6,8 +6,8 @@ use serde_json::json;
 use store::{Batch, Value};
 
 use super::{changed, load_refund, task_token};
-use crate::provider::{self, ProviderError, RefundRequest};
-use crate::refunds::REFUND_FAILED;
+use crate::provider::{self, ProviderError};
+use crate::refunds::{self, CARRIED_ON, REFUND_FAILED};
 use crate::{Answer, App, Call, Function, FunctionError};
 
 /// See the module.
@@ -40,8 +40,7 @@ impl Function for RequestRefund {
                 return Err(FunctionError::new(REFUND_FAILED, refund.text("failure").unwrap_or_default()));
             }
         }
-        let request =
-            RefundRequest { key: refund.provider_key(), intent: refund.intent().to_owned(), amount: refund.amount };
+        let request = refunds::request(refund);
         let news = match (app.provider.refund(&request).await, refund.text("provider_refund")) {
             (Ok(news), _) => news,
             // The provider took it once: it can answer about nothing but that refund.
@@ -59,13 +58,13 @@ impl Function for RequestRefund {
         };
         let status = app.settle_refund(&around, &news, Some(token), call.now_ms, &mut batch).await?;
         if status == RefundStatus::Pending {
-            let set = vec![
+            let mut set = vec![
                 ("provider_refund", Value::from(news.id.as_str())),
                 ("wait_token", Value::from(token)),
                 ("waiting", Value::Int(1)),
                 ("ask_at", Value::Int(call.now_ms + app.settings.poll_after_ms)),
-                ("halted_at", Value::Null),
             ];
+            set.extend(CARRIED_ON);
             refund.update(set, &mut batch);
         }
         changed(json!({}), batch)

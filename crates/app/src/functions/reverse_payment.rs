@@ -33,6 +33,8 @@ impl Function for ReversePayment {
             asked: order.status != OrderStatus::Checkout,
             reason: why(&call),
             note: order.cancel_reason().map(str::to_owned),
+            // The end of the order, which comes after this, says that nothing is kept.
+            tells: order.status.is_final(),
         };
         let mut batch = Batch::new();
         let refunded = app.undo_payment(&order, &payment, undoing, call.now_ms, &mut batch).await?;

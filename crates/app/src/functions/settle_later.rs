@@ -40,7 +40,8 @@ impl Function for SettleLater {
             | PaymentStatus::PartiallyRefunded
             | PaymentStatus::Disputed => {}
         }
-        start_void(&mut batch, order.id, payment.attempts, payment.intent());
+        let held = payment.status == PaymentStatus::Authorized;
+        start_void(&mut batch, order.id, payment.attempts, payment.intent(), held);
         let reason = reason(&call, "the money could not be given back yet; it is tried again");
         order.update(call.now_ms).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
         changed(json!({}), batch)

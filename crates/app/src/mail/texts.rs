@@ -92,6 +92,22 @@ fn words(notice: Notice, locale: Locale) -> (&'static str, &'static str) {
             "Pedido # segue em frente",
             "Seu pagamento de $ chegou depois que o pedido # expirou. Ainda temos tudo, então seguimos com ele.",
         ),
+        (Notice::PaidLate, English) => (
+            "Payment for order # came late",
+            "Your payment of $ came when order # was over. We are giving it back, and write again when it is on its way.",
+        ),
+        (Notice::PaidLate, Portuguese) => (
+            "Pagamento do pedido # chegou tarde",
+            "Seu pagamento de $ chegou quando o pedido # já tinha acabado. Vamos devolvê-lo e avisamos quando ele estiver a caminho.",
+        ),
+        (Notice::Released, English) => (
+            "Nothing was charged for order #",
+            "We have let go of the $ that were held for your order #. Nothing was charged. It can take some days until your bank shows it.",
+        ),
+        (Notice::Released, Portuguese) => (
+            "Nada foi cobrado pelo pedido #",
+            "Liberamos o valor de $ que estava reservado para o pedido #. Nada foi cobrado. Pode levar alguns dias até o banco mostrar.",
+        ),
     }
 }
 

@@ -36,7 +36,7 @@ impl Reason {
 }
 
 /// What a line was found to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Finding {
     /// Our record, if there is one.
     pub(crate) reference: Option<String>,
@@ -44,11 +44,13 @@ pub(crate) struct Finding {
     pub(crate) reason: Option<Reason>,
     /// What we say, in minor units.
     pub(crate) ours: Option<i64>,
+    /// The payment of a capture that it does not count with: nothing but this line tells of its fee.
+    pub(crate) stray: Option<Payment>,
 }
 
 impl Finding {
     fn nothing(reason: Reason) -> Finding {
-        Finding { reference: None, reason: Some(reason), ours: None }
+        Finding { reference: None, reason: Some(reason), ours: None, stray: None }
     }
 
     /// Our record with its amount, currency and fee beside the line's.
@@ -61,7 +63,7 @@ impl Finding {
             let unexpected = fee.is_some_and(|fee| fee != movement.fee);
             (unexpected.then_some(Reason::FeeUnexpected), fee.unwrap_or(0))
         };
-        Finding { reference: Some(reference), reason, ours: reason.is_some().then_some(ours) }
+        Finding { reference: Some(reference), reason, ours: reason.is_some().then_some(ours), stray: None }
     }
 }
 
@@ -75,13 +77,18 @@ pub(crate) fn refund_reference(refund: &str, attempt: i64) -> String {
     format!("refund/{refund}/{attempt}")
 }
 
+/// The reference of a capture that its payment does not count with, by the refund that gives it back.
+fn stray_reference(refund: &Refund) -> String {
+    format!("stray/{}", refund.public_id())
+}
+
 impl App {
     /// Finds our record of a line.
     pub(crate) async fn find_record(&self, movement: &Movement) -> Result<Finding, ReadError> {
         match movement.kind {
             MovementKind::Payout | MovementKind::PayoutFailure | MovementKind::Fee => {
                 let reference = format!("{}/{}", kind_of(movement), movement.source.as_deref().unwrap_or(&movement.id));
-                Ok(Finding { reference: Some(reference), reason: None, ours: None })
+                Ok(Finding { reference: Some(reference), reason: None, ours: None, stray: None })
             }
             MovementKind::Dispute | MovementKind::DisputeReversal => self.find_dispute(movement).await,
             MovementKind::Capture => self.find_capture(movement).await,
@@ -110,15 +117,42 @@ impl App {
             return Ok(Finding::of(movement, reference, payment.captured, payment.currency(), payment.fee()));
         }
         // Money of a try that the payment does not count with goes back with a refund of its own.
-        let all = refunds::all(&*self.store, &payment).await?;
-        let stray = all.iter().find(|refund| refund.is_stray() && Some(refund.intent()) == movement.intent.as_deref());
-        Ok(stray.map_or_else(
-            || Finding::nothing(Reason::MissingHere),
-            |refund| {
-                let reference = format!("stray/{}", refund.public_id());
-                Finding::of(movement, reference, refund.amount, refund.currency(), None)
+        let stray = match movement.intent.as_deref() {
+            Some(intent) => self.stray_refund(&payment, intent).await?,
+            None => None,
+        };
+        let Some(refund) = stray else { return Ok(Finding::nothing(Reason::MissingHere)) };
+        let finding = Finding::of(movement, stray_reference(&refund), refund.amount, refund.currency(), None);
+        Ok(Finding { stray: Some(payment), ..finding })
+    }
+
+    async fn stray_refund(&self, payment: &Payment, intent: &str) -> Result<Option<Refund>, ReadError> {
+        let all = refunds::all(&*self.store, payment).await?;
+        Ok(all.into_iter().find(|refund| refund.is_stray() && refund.intent() == intent))
+    }
+
+    /// The reference under which the line of an entry is matched, by the entry's key; `None` if the entry has no line of its
+    /// own. See `domain::bookkeeping` for the keys.
+    pub(super) async fn reference_of(&self, key: &str) -> Result<Option<String>, ReadError> {
+        let parts: Vec<&str> = key.split('/').collect();
+        let kind = crate::records::reconciliation::kind_name;
+        Ok(match parts.as_slice() {
+            ["payment", order, "capture", attempt] => Some(format!("capture/{order}/{attempt}")),
+            ["payment", order, "stray", intent] => match order::private_id(order) {
+                Some(id) => match Payment::load(&*self.store, id).await? {
+                    Some(payment) => self.stray_refund(&payment, intent).await?.as_ref().map(stray_reference),
+                    None => None,
+                },
+                None => None,
             },
-        ))
+            ["refund", refund] => Some(refund_reference(refund, 1)),
+            ["refund", refund, attempt] => Some(format!("refund/{refund}/{attempt}")),
+            ["reversal", "refund", refund] => Some(format!("{}/back", refund_reference(refund, 1))),
+            ["reversal", "refund", refund, attempt] => Some(format!("refund/{refund}/{attempt}/back")),
+            ["dispute", dispute] => Some(format!("{}/{dispute}", kind(MovementKind::Dispute))),
+            ["reversal", "dispute", dispute] => Some(format!("{}/{dispute}", kind(MovementKind::DisputeReversal))),
+            _ => None,
+        })
     }
 
     async fn find_refund(&self, movement: &Movement) -> Result<Finding, ReadError> {

@@ -31,6 +31,27 @@ pub(crate) static EVENT_CURSORS: Table = Table {
     indexes: &[],
 };
 
+/// Events of providers that could not be taken; the key is that of [`RECEIVED_EVENTS`]. `trying` is 1 while every pass tries
+/// again, `set_aside` once it has given up. A row is gone in the commit that takes its event.
+pub(crate) static FAILED_EVENTS: Table = Table {
+    name: "failed_events",
+    key: KeyShape::Text("id"),
+    columns: &[
+        Column::text("provider"),
+        Column::text("about"),
+        Column::text("problem"),
+        Column::int("at"),
+        Column::int("tries"),
+        Column::int("failed_at"),
+        Column::int("trying").null(),
+        Column::int("set_aside").null(),
+    ],
+    indexes: &[
+        Index { name: "by_trying", columns: &["trying", "at"] },
+        Index { name: "by_set_aside", columns: &["set_aside", "failed_at"] },
+    ],
+};
+
 /// The day of an instant.
 pub(crate) fn day(now_ms: i64) -> i64 {
     now_ms.div_euclid(86_400_000)

@@ -54,6 +54,7 @@ pub fn tables() -> Vec<&'static Table> {
         &key::TICKERS,
         &counter::COUNTERS,
         &key::EVENT_CURSORS,
+        &key::FAILED_EVENTS,
         &simulator::INTENTS,
         &simulator::REFUNDS,
         &simulator::MOVEMENTS,

@@ -49,18 +49,18 @@ pub(crate) static DIFFERENCES: Table = Table {
     indexes: &[Index { name: "by_open", columns: &["open", "found_at"] }],
 };
 
-/// How far the reconciliation with a provider is: the pass that reads its account, and the marks up to which our captures (by
-/// order) and refunds (by time) were looked for in it.
+/// How far the reconciliation with a provider is: the pass that reads its account, the place in the list of what does not fit,
+/// and the entry of the ledger up to which what moved money at the provider was looked for in its account.
 pub(crate) static PROGRESS: Table = Table {
-    name: "reconciliations",
+    name: "reconciliation_progress",
     key: KeyShape::Text("provider"),
     columns: &[
         Column::int("revision"),
         Column::int("since"),
         Column::text("cursor").null(),
         Column::int("newest"),
-        Column::int("captures_to"),
-        Column::int("refunds_to"),
+        Column::int("entries_to"),
+        Column::text("looked_to").null(),
         Column::int("completed_at").null(),
     ],
     indexes: &[],

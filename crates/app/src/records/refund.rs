@@ -9,7 +9,8 @@ use store::{Batch, Column, Index, KeyShape, ReadError, Row, Store, Table, Value}
 use super::{damaged, json};
 
 /// The refunds. `waiting` is 1 while the provider has not decided; it is asked at `ask_at`. `halted_at` is set while no flow
-/// carries an undecided one on. `stray` is 1 for money of a try that the payment does not count with.
+/// carries on one that is not done: undecided, or without its credit note, or the customer was not told; `halted` is 1
+/// then. `stray` is 1 for money of a try that the payment does not count with.
 pub(crate) static REFUNDS: Table = Table {
     name: "refunds",
     key: KeyShape::Pair("order_id", "number"),
@@ -36,10 +37,12 @@ pub(crate) static REFUNDS: Table = Table {
         Column::text("failure").null(),
         Column::int("credit_note").null(),
         Column::int("execution_id"),
+        Column::int("halted").null(),
     ],
     indexes: &[
         Index { name: "waiting", columns: &["waiting", "ask_at"] },
         Index { name: "by_status", columns: &["status", "requested_at"] },
+        Index { name: "by_halted", columns: &["halted", "halted_at"] },
     ],
 };
 
@@ -86,6 +89,7 @@ impl NewRefund {
             Value::Null,
             Value::Null,
             Value::Int(self.execution_id),
+            Value::Null,
         ];
         Row::new(&REFUNDS, (self.order_id, self.number), values)
     }
@@ -158,7 +162,7 @@ impl Refund {
         self.row.int("stray").is_some()
     }
 
-    /// Whether it is undecided and no flow carries it on.
+    /// Whether it is not done and no flow carries it on.
     pub(crate) fn is_halted(&self) -> bool {
         self.row.int("halted_at").is_some()
     }
@@ -175,6 +179,11 @@ impl Refund {
     /// What the provider tells repeated requests apart by: deterministic per order, refund and try.
     pub(crate) fn provider_key(&self) -> String {
         format!("{}/refund/{}/{}", super::order::public_id(self.order_id), self.number, self.attempt)
+    }
+
+    /// Makes it a condition that nobody changes it.
+    pub(crate) fn unchanged(&self, batch: &mut Batch) {
+        batch.check(&REFUNDS, (self.order_id, self.number), "revision", self.revision);
     }
 
     /// Changes columns under the condition that nobody else changed it.

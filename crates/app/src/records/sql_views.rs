@@ -4,12 +4,13 @@
 use store::View;
 
 /// The views, which are named apart from the tables behind them.
-pub(crate) const PAYMENT_VIEWS: [View; 6] = [
+pub(crate) const PAYMENT_VIEWS: [View; 7] = [
     View { name: "payment_overview", query: PAYMENTS },
     View { name: "refund_overview", query: REFUNDS },
     View { name: "credit_note_overview", query: CREDIT_NOTES },
     View { name: "payouts", query: PAYOUTS },
     View { name: "provider_account", query: ACCOUNT },
+    View { name: "provider_events_set_aside", query: EVENTS },
     View { name: "reconciliation_unmatched", query: UNMATCHED },
 ];
 
@@ -112,4 +113,13 @@ const UNMATCHED: &str = concat!(
     "SELECT id, reason, subject, currency, ours, theirs, ",
     time!("found_at"),
     " AS found_at FROM reconciliation_differences WHERE open = 1"
+);
+
+/// An event of the provider that could not be taken, a line each.
+const EVENTS: &str = concat!(
+    "SELECT substr(id, length(provider) + 2) AS event_id, provider, about, problem, ",
+    time!("at"),
+    " AS happened_at, tries, ",
+    time!("failed_at"),
+    " AS failed_at FROM failed_events WHERE set_aside = 1",
 );

@@ -8,6 +8,7 @@ use serde_json::json;
 use store::{Batch, Value};
 
 use super::entries;
+use super::halt::CARRIED_ON;
 use super::open::start;
 use crate::error::StoreError;
 use crate::provider::{self, Intent};
@@ -73,8 +74,8 @@ impl App {
             ("waiting", Value::Null),
             ("ask_at", Value::Null),
             ("wait_token", Value::Null),
-            ("halted_at", Value::Null),
         ];
+        set.extend(CARRIED_ON);
         // Its flow has given up: another issues the credit note and tells the customer.
         if next == RefundStatus::Succeeded && refund.is_halted() {
             let execution = start(refund.order_id, refund.number, refund.attempt, batch);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use store::{Batch, CommitError, Query, Value};
 
+use super::halt::HaltedError;
 use super::news::Around;
 use crate::App;
 use crate::app::MAX_TRIES;
@@ -58,11 +59,16 @@ impl App {
 
     /// Asks about one refund; answers whether the provider did.
     async fn poll_refund(&self, refund: &Refund) -> Result<bool, StoreError> {
-        let Some(id) = refund.text("provider_refund") else { return Ok(true) };
-        let found = match self.provider.retrieve_refund(id).await {
-            Ok(found) => found,
-            Err(ProviderError::Unavailable) => return Ok(false),
-            Err(error) => {
+        let found = match refund.text("provider_refund") {
+            Some(id) => self.provider.retrieve_refund(id).await.map(Some).map_err(HaltedError::from),
+            None => self.find_halted(refund).await,
+        };
+        let found = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(true),
+            Err(HaltedError::Provider(ProviderError::Unavailable)) => return Ok(false),
+            Err(HaltedError::Store(error)) => return Err(error),
+            Err(HaltedError::Provider(error)) => {
                 tracing::warn!(refund = refund.public_id(), %error, "the provider does not know a refund of ours");
                 return Ok(true);
             }

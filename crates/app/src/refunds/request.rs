@@ -7,6 +7,7 @@ use domain::payment::{PaymentStatus, Taken};
 use domain::refund::{self as rules, LinesError, RefundStatus};
 use store::{Batch, CommitError, ReadError, Value};
 
+use super::halt::CARRIED_ON;
 use super::open::{OpenRefundError, Wanted, all, open, start};
 use super::show::view;
 use crate::app::MAX_TRIES;
@@ -238,7 +239,7 @@ impl App {
         Ok(command.amount.unwrap_or(price))
     }
 
-    /// Tries a refund again that failed, or whose flow gave up. Returns once that is durable.
+    /// Tries a refund again that failed, or whose flow gave up before it was done. Returns once that is durable.
     ///
     /// # Errors
     /// [`RefundError`].
@@ -254,7 +255,7 @@ impl App {
             let mut batch = Batch::new();
             // One that is undecided keeps its key: the provider may have done it. One that failed gets another.
             let attempt = match refund.status {
-                RefundStatus::Pending if refund.is_halted() => refund.attempt,
+                RefundStatus::Pending | RefundStatus::Succeeded if refund.is_halted() => refund.attempt,
                 RefundStatus::Failed => {
                     self.set_apart_again(&refund, &payment, &mut batch)?;
                     refund.attempt + 1
@@ -262,18 +263,17 @@ impl App {
                 other => return Err(RefundError::NotFailed(other.as_str())),
             };
             let execution = start(order_id, number, attempt, &mut batch);
-            let set = vec![
-                ("status", Value::from(RefundStatus::Pending.as_str())),
-                ("attempt", Value::Int(attempt)),
-                (
-                    "provider_refund",
-                    if attempt == refund.attempt { refund.text("provider_refund").into() } else { Value::Null },
-                ),
-                ("failure", Value::Null),
-                ("settled_at", Value::Null),
-                ("halted_at", Value::Null),
-                ("execution_id", Value::Int(execution)),
-            ];
+            let mut set = vec![("execution_id", Value::Int(execution))];
+            set.extend(CARRIED_ON);
+            if attempt != refund.attempt {
+                set.extend([
+                    ("status", Value::from(RefundStatus::Pending.as_str())),
+                    ("attempt", Value::Int(attempt)),
+                    ("provider_refund", Value::Null),
+                    ("failure", Value::Null),
+                    ("settled_at", Value::Null),
+                ]);
+            }
             refund.update(set, &mut batch);
             match self.commit(batch).await {
                 Ok(()) => return self.refund_view(order_id, number).await,
@@ -316,7 +316,8 @@ impl App {
         }
         let mut batch = Batch::new();
         batch.check(&crate::records::payment::PAYMENTS, id, "revision", payment.revision);
-        start_void(&mut batch, id, payment.attempts, payment.intent());
+        let held = payment.status == PaymentStatus::Authorized;
+        start_void(&mut batch, id, payment.attempts, payment.intent(), held);
         match self.commit(batch).await {
             Ok(()) => Ok(()),
             Err(CommitError::Conflict { .. }) => Err(RefundError::Stale),

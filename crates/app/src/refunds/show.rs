@@ -1,6 +1,5 @@
 //! Looking at refunds.
 
-use domain::refund::RefundStatus;
 use store::{Query, ReadError};
 
 use super::news::currency;
@@ -46,13 +45,14 @@ impl App {
         Ok(view(&refund)?)
     }
 
-    /// A page of refunds: those of the newest orders first, or with a status the newest first.
+    /// A page of refunds: those of the newest orders first, with a status the newest first, or those that are halted.
     ///
     /// # Errors
     /// [`ListError`].
     pub async fn refunds(&self, list: ListRefunds) -> Result<RefundPage, ListError> {
         let limit = page_limit(list.limit)?;
         let query = match list.status {
+            _ if list.halted => Query::index(&REFUNDS, "by_halted", 1),
             Some(status) => Query::index(&REFUNDS, "by_status", status.as_str()),
             None => Query::table(&REFUNDS),
         };
@@ -80,7 +80,7 @@ pub(crate) fn view(refund: &Refund) -> Result<RefundView, ReadError> {
         requested_at: Instant(refund.int("requested_at").unwrap_or(0)),
         settled_at: refund.int("settled_at").map(Instant),
         failure: refund.text("failure").map(str::to_owned),
-        halted: refund.is_halted() && refund.status == RefundStatus::Pending,
+        halted: refund.is_halted(),
         credit_note: refund.int("credit_note"),
     })
 }

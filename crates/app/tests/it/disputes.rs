@@ -1,6 +1,9 @@
 //! What comes after the capture: refunds that take a while or fail, disputes, the provider's account.
 
+use app::WebhookOutcome;
 use app::provider::{Movement, MovementKind, Movements, PaymentProvider};
+
+use serde_json::Value as Json;
 
 use crate::shop::{Shop, lunch};
 
@@ -111,4 +114,53 @@ async fn the_account_adds_up_and_is_paid_out() {
     assert_eq!((all[0].kind, all[0].source.as_ref()), (MovementKind::Payout, Some(&payout)));
     assert_eq!(all.iter().map(|line| line.amount - line.fee).sum::<i64>(), 0);
     assert!(lines(&shop, Movements::Since(store::clock::now_ms() + 60_000)).await.is_empty());
+}
+
+/// The newest news of a dispute, with another fee and another moment; each under an id of its own, so that only what it says
+/// can be known already.
+async fn news(shop: &Shop) -> impl Fn(&str, i64, i64) -> Json {
+    let (_, event) = shop.messages("simulator-webhooks").await.pop().unwrap();
+    let begin = event["created"].as_i64().unwrap();
+    move |status, fee, seconds| {
+        let mut event = event.clone();
+        event["id"] = format!("evt_{}", store::id::encode(store::id::next())).into();
+        event["created"] = (begin + seconds).into();
+        event["data"]["object"]["status"] = status.into();
+        event["data"]["object"]["balance_transactions"][0]["fee"] = fee.into();
+        event
+    }
+}
+
+#[tokio::test]
+async fn a_disputes_fee_that_is_told_later_is_booked_once() {
+    use WebhookOutcome::{Applied, Ignored};
+    let shop = Shop::open().await;
+    for (end, lost, fee) in [("lost", 5180, 2_000), ("won", 0, 0)] {
+        let id = paid(&shop, "4000000000000259").await;
+        let before = shop.books().await;
+        let before = |account: &str| before.get(account).copied().unwrap_or(0);
+        shop.run(&id, "timer").await;
+        let news = news(&shop).await;
+        for (event, outcome) in [
+            (news("needs_response", 0, 0), Applied),
+            (news("needs_response", 1_500, 0), Applied),
+            (news("needs_response", 1_500, 1), Ignored),
+            (news("needs_response", 0, 0), Ignored),
+            (news(end, 1_500, 10), Applied),
+            (news(end, fee, 11), Applied),
+            (news(end, fee, 12), Ignored),
+            // It happened before what is known.
+            (news(end, 1_500, 9), Ignored),
+        ] {
+            assert_eq!(crate::webhooks::post(&shop, &event).await, Ok(outcome), "{event}");
+        }
+        let books = shop.books().await;
+        let moved = |account: &str| books.get(account).copied().unwrap_or(0) - before(account);
+        assert_eq!(moved("expenses:provider-fees"), fee, "{end}");
+        assert_eq!((moved("assets:disputes"), moved("expenses:disputes")), (0, lost), "{end}");
+        assert_eq!(moved("assets:provider:simulator"), -lost - fee, "{end}");
+        for (message, _) in shop.messages("simulator-webhooks").await {
+            shop.delete(message).await;
+        }
+    }
 }

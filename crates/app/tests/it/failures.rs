@@ -35,13 +35,16 @@ async fn a_late_payment_is_given_back_after_an_outage() {
                 pix webhook down late";
     shop.run(&id, late).await;
     // The amount is set apart, and the flow of the refund tries again.
-    assert_eq!(sorted(&shop.summary(&id).await), sorted("EXPIRED CONFIRMED 300/0/0 received,expired"));
+    assert_eq!(sorted(&shop.summary(&id).await), sorted("EXPIRED CONFIRMED 300/0/0 received,expired,paid-late"));
     let refunds = shop.app.refunds_of(&id).await.unwrap();
     assert_eq!((refunds.pending, refunds.left), (5180, 0));
     shop.run(&id, "well").await;
     assert_eq!(shop.audit().await.differences, []);
     shop.run(&id, "refund").await;
-    assert_eq!(sorted(&shop.summary(&id).await), sorted("EXPIRED REFUNDED 300/0/0 received,expired,refunded"));
+    assert_eq!(
+        sorted(&shop.summary(&id).await),
+        sorted("EXPIRED REFUNDED 300/0/0 received,expired,paid-late,refunded")
+    );
     assert_eq!(shop.audit().await.differences, []);
 }
 
@@ -69,7 +72,7 @@ async fn stock_and_order_wait_for_no_provider() {
     let void = "reverse-payment!ProviderUnavailable:CANCELLED settle-later:CANCELLED";
     let paid = format!("{HELD} commit-stock capture-payment send-notification generate-receipt await-preparation");
     for (number, before, undo, during, after) in [
-        (GOOD, HELD, void, "AUTHORIZED 300/0/0 received,cancelled", "VOIDED 300/0/0 received,cancelled"),
+        (GOOD, HELD, void, "AUTHORIZED 300/0/0 received,cancelled", "VOIDED 300/0/0 received,cancelled,released"),
         (
             GOOD,
             paid.as_str(),
@@ -313,7 +316,10 @@ async fn a_pix_that_was_paid_late_is_found_without_its_webhook() {
     }
     shop.drain("tickers", 1).await;
     shop.run(&id, "late").await;
-    assert_eq!(sorted(&shop.summary(&id).await), sorted("EXPIRED REFUNDED 300/0/0 received,expired,refunded"));
+    assert_eq!(
+        sorted(&shop.summary(&id).await),
+        sorted("EXPIRED REFUNDED 300/0/0 received,expired,paid-late,refunded")
+    );
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod contract;
 mod counts;
 mod disputes;
 mod ended_flows;
+mod events;
 mod failures;
 #[allow(dead_code, reason = "shared with the tests of the binary, which use the rest")]
 mod fake_stripe;

@@ -117,8 +117,8 @@ async fn pix_is_paid_in_time_or_given_back() {
     check(
         "pix",
         "validate-order reserve-stock request-payment pix webhook results:ok commit-stock capture-payment \
-         generate-receipt await-preparation",
-        "RECEIVED CONFIRMED 298/0/2 received",
+         send-notification generate-receipt await-preparation",
+        "RECEIVED CONFIRMED 298/0/2 received,payment-confirmed",
     )
     .await;
     // Paid after the order expired.
@@ -126,7 +126,7 @@ async fn pix_is_paid_in_time_or_given_back() {
         "pix",
         "validate-order reserve-stock request-payment reverse-payment:EXPIRED release-stock close-order:EXPIRED pix \
          webhook late",
-        "EXPIRED REFUNDED 300/0/0 received,expired,refunded",
+        "EXPIRED REFUNDED 300/0/0 received,expired,paid-late,refunded",
     )
     .await;
     // Paid in the moment of expiry: the provider knew before we did.
@@ -134,7 +134,7 @@ async fn pix_is_paid_in_time_or_given_back() {
         "pix",
         "validate-order reserve-stock request-payment pix reverse-payment:EXPIRED release-stock close-order:EXPIRED \
          webhook late",
-        "EXPIRED REFUNDED 300/0/0 received,expired,refunded",
+        "EXPIRED REFUNDED 300/0/0 received,expired,paid-late,refunded",
     )
     .await;
 }

@@ -2,7 +2,7 @@
 
 use app::commands::{ListPage, RequestRefund};
 use serde_json::json;
-use store::Value;
+use store::{Batch, Query, Row, Value};
 
 use crate::shop::{Shop, lunch, settings};
 
@@ -25,6 +25,11 @@ async fn paid(shop: &Shop, number: &str) -> String {
 
 /// Reason and subject of everything that does not fit.
 async fn unmatched(shop: &Shop) -> Vec<String> {
+    // What happened in this very millisecond is not old enough.
+    let now = store::clock::now_ms();
+    while store::clock::now_ms() == now {
+        tokio::task::yield_now().await;
+    }
     shop.app.reconcile_now().await.unwrap();
     let page = shop.app.reconciliation(ListPage::default()).await.unwrap();
     assert!(page.as_of.is_some());
@@ -101,4 +106,104 @@ async fn what_does_not_fit_is_listed_with_its_reason_until_it_fits() {
         shop.set(table, vec![(column, before.value(column).clone())]).await;
         assert_eq!(unmatched(&shop).await, [""; 0], "{column}");
     }
+}
+
+#[tokio::test]
+async fn the_fee_of_a_dispute_is_booked_once_whoever_tells_of_it() {
+    let shop = shop().await;
+    let id = paid(&shop, "4000000000000259").await;
+    shop.run(&id, "timer webhook dispute:won").await;
+    // The bank returns the fee with the amount: the news and the line of the account tell of the same.
+    let (message, mut event) = shop.messages("simulator-webhooks").await.pop().unwrap();
+    shop.delete(message).await;
+    event["data"]["object"]["balance_transactions"][0]["fee"] = 0.into();
+    crate::webhooks::post(&shop, &event).await.unwrap();
+    let line = shop.newest("simulator_movements").await;
+    assert_eq!(line.text("kind"), Some("dispute-reversal"));
+    let dispute_fee = shop.app.settings().simulator.dispute_fee;
+    shop.set("simulator_movements", vec![("fee", Value::Int(-dispute_fee))]).await;
+    assert_eq!(unmatched(&shop).await, [""; 0]);
+    let fee = shop.app.settings().simulator.fee(5180);
+    let books = shop.books().await;
+    assert_eq!((books["expenses:provider-fees"], books["assets:provider:simulator"]), (fee, 5180 - fee));
+}
+
+#[tokio::test]
+async fn the_fee_of_money_that_counts_for_nothing_is_booked_once() {
+    let shop = shop().await;
+    let id = shop.place(lunch("pix")).await;
+    shop.run(&id, "validate-order reserve-stock request-payment").await;
+    let intent = shop.intent(&id).await;
+    shop.set("payments", vec![("status", "REJECTED".into()), ("waiting", Value::Null)]).await;
+    shop.run(&id, &format!("await-payment pay:{GOOD} results:ok request-payment webhook results:ok")).await;
+    shop.run(&id, "commit-stock capture-payment send-notification generate-receipt await-preparation").await;
+    shop.app.simulate_pix(&intent).await.unwrap();
+    // Its line is read before anything is known of it, and again when its refund is there.
+    let fee = shop.app.settings().simulator.fee(5180);
+    assert_eq!(unmatched(&shop).await, ["missing-here None Some(5180)"]);
+    assert_eq!(shop.books().await["expenses:provider-fees"], fee);
+    shop.run(&id, "webhook late").await;
+    for _ in 0..2 {
+        assert_eq!(unmatched(&shop).await, [""; 0]);
+        let books = shop.books().await;
+        let rest = (books["liabilities:unapplied-payments"], books["assets:provider:simulator"]);
+        assert_eq!((books["expenses:provider-fees"], rest), (2 * fee, (0, 5180 - 2 * fee)));
+    }
+    assert_eq!(shop.audit().await.differences, []);
+}
+
+#[tokio::test]
+async fn every_difference_has_its_turn_however_many_there_are() {
+    let shop = shop().await;
+    let of = |name: &str| app::tables().into_iter().find(|table| table.name == name).unwrap();
+    let (differences, matches) = (of("reconciliation_differences"), of("reconciliation_matches"));
+    for rows in (0..1_200).collect::<Vec<i64>>().chunks(50) {
+        let mut batch = Batch::new();
+        for n in rows {
+            let key = format!("capture/ord_{n:013}/1");
+            let values = vec![
+                "missing-at-provider".into(),
+                key.as_str().into(),
+                Value::Int(1),
+                Value::Null,
+                "BRL".into(),
+                Value::Int(*n),
+                Value::Null,
+                Value::Int(1),
+            ];
+            batch.insert(Row::new(differences, key.as_str(), values));
+            // The youngest have found their lines by now.
+            if *n >= 1_190 {
+                batch.insert(Row::new(matches, key.as_str(), vec!["simulator/txn".into()]));
+            }
+        }
+        shop.store.commit(batch).await.unwrap();
+    }
+    let open = async || {
+        let query = Query::index(differences, "by_open", 1).limit(store::MAX_PAGE);
+        let first = shop.store.query(query.clone()).await.unwrap();
+        let rest = shop.store.query(query.after(first.next)).await.unwrap();
+        first.rows.len() + rest.rows.len()
+    };
+    assert_eq!(open().await, 1_200);
+    // One beat of the periodic work.
+    shop.run("", "tick:reconcile").await;
+    assert_eq!(open().await, 1_190);
+}
+
+#[tokio::test]
+async fn money_that_is_taken_long_after_its_order_is_looked_for_too() {
+    let shop = shop().await;
+    let late = shop.place(lunch("pix")).await;
+    shop.run(&late, "validate-order reserve-stock request-payment").await;
+    paid(&shop, GOOD).await;
+    assert_eq!(unmatched(&shop).await, [""; 0]);
+    // The older order is paid after the younger one was looked for.
+    shop.run(&late, "pix webhook results:ok").await;
+    shop.take_out("simulator_movements").await;
+    assert_eq!(unmatched(&shop).await, ["missing-at-provider Some(5180) None"]);
+    let disputed = paid(&shop, "4000000000000259").await;
+    shop.run(&disputed, "timer webhook").await;
+    shop.take_out("simulator_movements").await;
+    assert_eq!(unmatched(&shop).await.len(), 2, "what a bank took back has its line as well");
 }

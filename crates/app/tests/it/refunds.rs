@@ -6,6 +6,7 @@ use app::commands::{ListPage, ListRefunds, RequestRefund};
 use app::{LatePaymentPolicy, Problem, RefundError};
 use domain::refund::RefundStatus;
 use serde_json::{Value as Json, json};
+use store::Batch;
 
 use crate::shop::{Shop, brought, lunch, settings, sorted};
 
@@ -267,5 +268,238 @@ async fn two_hundred_refunds_at_once_give_back_what_was_captured() {
     let mut notes: Vec<_> = list.items.iter().map(|refund| refund.credit_note.unwrap()).collect();
     notes.sort_unstable();
     assert_eq!(notes, (1..=52).collect::<Vec<_>>());
+    assert_eq!(shop.audit().await.differences, []);
+}
+
+/// What the queue of ended flows is told when the last flow of a refund was stopped.
+async fn stop_flow(shop: &Shop) {
+    let starts = shop.messages("start-flow").await;
+    let (id, start) = starts.iter().rev().find(|(_, start)| start["flow"] == "refund").unwrap();
+    let end = json!({
+        "executionId": store::id::encode(*id), "flow": "refund", "name": start["name"], "status": "ABORTED",
+        "error": null, "cause": "by hand",
+    });
+    shop.delete(*id).await;
+    let mut batch = Batch::new();
+    batch.send(store::message::Message::new("ended-flows", &end));
+    shop.store.commit(batch).await.unwrap();
+    shop.drain("ended-flows", 1).await;
+}
+
+async fn codes(shop: &Shop) -> Vec<String> {
+    shop.audit().await.differences.into_iter().map(|difference| difference.code).collect()
+}
+
+/// The input of a step of a refund's flow.
+fn step(id: &str, refund: &str) -> Json {
+    json!({ "orderId": id, "refundId": refund, "taskToken": format!("token-{refund}") })
+}
+
+#[tokio::test]
+async fn money_that_went_although_its_flow_was_stopped_is_found() {
+    let mut settings = settings();
+    settings.poll_after_ms = -1_000;
+    for went in [true, false] {
+        let shop = Shop::with(settings.clone()).await;
+        let id = paid(&shop, lunch(GOOD)).await;
+        let other = ask(&shop, &id, json!({ "amount": 500, "reason": "quality" })).await.unwrap();
+        shop.refunds().await;
+        let refund = ask(&shop, &id, json!({ "amount": 1000, "reason": "quality" })).await.unwrap();
+        if went {
+            // The provider did it, and the process ended before that could be written down.
+            shop.call_and_crash("request-refund", step(&id, &refund)).await;
+        }
+        for (message, _) in shop.messages("simulator-webhooks").await {
+            shop.delete(message).await;
+        }
+        stop_flow(&shop).await;
+        let halted = shop.app.refund(&refund).await.unwrap();
+        assert_eq!((halted.status, halted.halted), (RefundStatus::Pending, true));
+        assert!(shop.order(&id).await.needs_attention.unwrap().contains(&refund));
+        assert_eq!(codes(&shop).await, ["refund-halted"]);
+        let listed = ListRefunds { halted: true, ..ListRefunds::default() };
+        let listed = shop.app.refunds(listed).await.unwrap().items;
+        assert_eq!(listed.iter().map(|refund| &refund.refund_id).collect::<Vec<_>>(), [&refund]);
+        // Without a webhook the poller finds it; what never went is not asked for again behind a person's back.
+        shop.run(&id, "tick:poll-refunds").await;
+        let found = shop.app.refund(&refund).await.unwrap();
+        let status = if went { RefundStatus::Succeeded } else { RefundStatus::Pending };
+        assert_eq!((found.status, found.halted), (status, !went));
+        assert_eq!(shop.simulator_intent(&id).await.refunded, if went { 1500 } else { 500 });
+        if !went {
+            shop.app.retry_refund(&refund, None).await.unwrap();
+        }
+        assert_eq!(shop.refunds().await, 1, "another flow finishes it");
+        let done = shop.app.refund(&refund).await.unwrap();
+        assert_eq!((done.status, done.credit_note, done.halted), (RefundStatus::Succeeded, Some(2), false));
+        assert_eq!(shop.app.refund(&other).await.unwrap().credit_note, Some(1));
+        assert!(shop.summary(&id).await.ends_with("payment-confirmed,refunded,refunded"));
+        assert_eq!(shop.simulator_intent(&id).await.refunded, 1500);
+        assert_eq!(shop.audit().await.differences, []);
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_succeeds_after_its_flow_gave_up_gets_its_credit_note() {
+    let shop = Shop::open().await;
+    let id = paid(&shop, lunch("4000000000007726")).await;
+    let refund = ask(&shop, &id, json!({ "amount": 1000, "reason": "quality" })).await.unwrap();
+    shop.refunds().await;
+    let mut input = step(&id, &refund);
+    input["halted"] = true.into();
+    shop.call("flag-refund", input).await.unwrap();
+    assert!(shop.app.refund(&refund).await.unwrap().halted);
+    shop.run(&id, "timer webhook").await;
+    assert_eq!(shop.app.refund(&refund).await.unwrap().status, RefundStatus::Succeeded);
+    assert_eq!(shop.refunds().await, 1, "a flow of its own follows");
+    let done = shop.app.refund(&refund).await.unwrap();
+    assert_eq!((done.credit_note, done.halted), (Some(1), false));
+    assert!(shop.summary(&id).await.ends_with("payment-confirmed,refunded"));
+    shop.finish_refunds().await;
+    assert_eq!(shop.audit().await.differences, []);
+}
+
+#[tokio::test]
+async fn a_flow_that_stops_after_the_money_went_is_flagged_and_tried_again() {
+    let shop = Shop::open().await;
+    let id = paid(&shop, lunch(GOOD)).await;
+    for (steps, done) in [(["request-refund", ""], 0), (["request-refund", "issue-credit-note"], 1)] {
+        let refund = ask(&shop, &id, json!({ "amount": 1000, "reason": "quality" })).await.unwrap();
+        for name in steps.into_iter().filter(|name| !name.is_empty()) {
+            shop.call(name, step(&id, &refund)).await.unwrap();
+        }
+        stop_flow(&shop).await;
+        let halted = shop.app.refund(&refund).await.unwrap();
+        assert_eq!((halted.status, halted.halted), (RefundStatus::Succeeded, true), "{done}");
+        assert!(codes(&shop).await.contains(&"refund-halted".to_owned()));
+        let again = shop.app.retry_refund(&refund, None).await.unwrap();
+        assert_eq!((again.status, again.halted, again.attempt), (RefundStatus::Succeeded, false, 1));
+        assert_eq!(shop.refunds().await, 1);
+        assert_eq!(shop.app.retry_refund(&refund, None).await.unwrap_err().code(), "not-failed", "it is done");
+        assert_eq!(shop.audit().await.differences, []);
+    }
+    assert_eq!(shop.simulator_intent(&id).await.refunded, 2000);
+}
+
+#[tokio::test]
+async fn a_refund_that_comes_back_has_no_note_and_restocks_once() {
+    let shop = Shop::open().await;
+    let id = paid(&shop, lunch("4000000000005126")).await;
+    let back = json!({ "reason": "item-missing", "lines": [{ "line": 0, "quantity": 1, "restock": true }] });
+    let refund = ask(&shop, &id, back).await.unwrap();
+    shop.refunds().await;
+    // The bank takes it, and returns it a moment later.
+    let news = |status: &str, n: u8| {
+        let key = format!("{id}/refund/1/1");
+        let intent = shop.intent(&id);
+        let status = status.to_owned();
+        let provider_refund = shop.app.refund(&refund);
+        async move {
+            json!({
+                "id": format!("evt_refund_{n}"), "type": "refund.updated", "created": 1_760_000_000,
+                "data": { "object": {
+                    "id": provider_refund.await.unwrap().provider_refund, "amount": 2590, "currency": "brl",
+                    "status": status, "payment_intent": intent.await, "metadata": { "key": key },
+                } },
+            })
+        }
+    };
+    crate::webhooks::post(&shop, &news("succeeded", 1).await).await.unwrap();
+    assert!(shop.summary(&id).await.starts_with("RECEIVED PARTIALLY_REFUNDED 299/0/1"));
+    crate::webhooks::post(&shop, &news("failed", 2).await).await.unwrap();
+    assert_eq!(shop.app.refund(&refund).await.unwrap().status, RefundStatus::Failed);
+    // Its flow comes to its note too late: there is nothing to certify, and nothing to tell.
+    for name in ["issue-credit-note", "tell-refund"] {
+        assert_eq!(shop.call(name, step(&id, &refund)).await, Err("RefundFailed".into()));
+    }
+    assert_eq!(shop.app.credit_notes(ListPage::default()).await.unwrap().items.len(), 0);
+    assert!(shop.summary(&id).await.ends_with("299/0/1 received,payment-confirmed"));
+    // Tried again it goes, and the goods, which are back, do not come back once more.
+    for (message, _) in shop.messages("task-result").await {
+        shop.delete(message).await;
+    }
+    shop.app.retry_refund(&refund, None).await.unwrap();
+    shop.refunds().await;
+    let found = shop.app.refund(&refund).await.unwrap();
+    let mut event = news("succeeded", 3).await;
+    event["data"]["object"]["metadata"]["key"] = format!("{id}/refund/1/2").into();
+    event["data"]["object"]["id"] = found.provider_refund.into();
+    crate::webhooks::post(&shop, &event).await.unwrap();
+    shop.finish_refunds().await;
+    let done = shop.app.refund(&refund).await.unwrap();
+    assert_eq!((done.status, done.attempt, done.credit_note), (RefundStatus::Succeeded, 2, Some(1)));
+    assert!(shop.summary(&id).await.ends_with("299/0/1 received,payment-confirmed,refunded"));
+}
+
+#[tokio::test]
+async fn one_refund_that_the_provider_is_silent_about_holds_up_no_other() {
+    let mut settings = settings();
+    settings.poll_after_ms = -1_000;
+    let shop = Shop::with(settings).await;
+    let mut refunds = Vec::new();
+    for _ in 0..3 {
+        let id = paid(&shop, lunch("4000000000007726")).await;
+        refunds.push(ask(&shop, &id, json!({ "amount": 1000, "reason": "quality" })).await.unwrap());
+        shop.refunds().await;
+        shop.run(&id, "timer").await;
+        for (message, _) in shop.messages("simulator-webhooks").await {
+            shop.delete(message).await;
+        }
+    }
+    let silent = shop.app.refund(&refunds[0]).await.unwrap().provider_refund.unwrap();
+    shop.provider.silent.lock().insert(silent);
+    shop.run("", "tick:poll-refunds").await;
+    let mut found = Vec::new();
+    for refund in &refunds {
+        found.push(shop.app.refund(refund).await.unwrap().status);
+    }
+    assert_eq!(found, [RefundStatus::Pending, RefundStatus::Succeeded, RefundStatus::Succeeded]);
+}
+
+#[tokio::test]
+async fn another_amount_than_the_payments_is_not_undone_by_itself() {
+    let shop = Shop::open().await;
+    let id = shop.place(lunch("pix")).await;
+    shop.run(&id, "validate-order reserve-stock request-payment pix").await;
+    // The customer paid in the moment in which the order is called off, and the provider says another amount.
+    shop.set("simulator_intents", vec![("captured", 5000.into())]).await;
+    shop.run(&id, "cancel").await;
+    let input = json!({ "orderId": id, "outcome": "CANCELLED" });
+    assert_eq!(shop.call("reverse-payment", input).await, Err("AmountMismatch".into()));
+    assert_eq!(shop.app.refunds_of(&id).await.unwrap().items.len(), 0);
+    assert_eq!(shop.books().await.len(), 0);
+}
+
+#[tokio::test]
+async fn customers_hear_of_late_money_and_of_holds_that_are_let_go() {
+    let shop = Shop::open().await;
+    let expired =
+        "validate-order reserve-stock request-payment reverse-payment:EXPIRED release-stock close-order:EXPIRED";
+    let id = shop.place(lunch("pix")).await;
+    shop.run(&id, &format!("{expired} pix webhook late")).await;
+    assert_eq!(
+        sorted(&shop.summary(&id).await),
+        sorted("EXPIRED REFUNDED 300/0/0 received,expired,paid-late,refunded")
+    );
+    // The provider cannot be reached when an order is called off: its hold is let go by a flow with more patience.
+    let id = shop.place(lunch(GOOD)).await;
+    shop.run(&id, "validate-order reserve-stock request-payment webhook results:ok commit-stock cancel").await;
+    shop.run(&id, "down reverse-payment!ProviderUnavailable settle-later release-stock close-order:CANCELLED").await;
+    let told = shop.summary(&id).await;
+    assert_eq!(sorted(&told), sorted("CANCELLED AUTHORIZED 300/0/0 received,cancelled"));
+    shop.run(&id, "well").await;
+    // Cut off after the provider was asked: what it says then is not what it said before.
+    let (_, start) = shop.messages("start-flow").await.pop().unwrap();
+    let mut input = start["input"].clone();
+    input["input"] = start["input"].clone();
+    shop.call_and_crash("give-back", input).await;
+    assert_eq!(shop.simulator_intent(&id).await.status, app::provider::IntentStatus::Cancelled);
+    shop.run(&id, "late").await;
+    assert_eq!(sorted(&shop.summary(&id).await), sorted("CANCELLED VOIDED 300/0/0 received,cancelled,released"));
+    let mail =
+        shop.app.mails(app::commands::ListMails { order: Some(id.clone()), ..Default::default() }).await.unwrap();
+    let mail = mail.items.iter().find(|mail| mail.event.as_str() == "released").unwrap();
+    let text = shop.app.mail(&mail.mail_id).await.unwrap().text;
+    assert!(text.contains("Liberamos") && text.contains("51,80"), "{text}");
     assert_eq!(shop.audit().await.differences, []);
 }

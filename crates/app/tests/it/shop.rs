@@ -1,6 +1,6 @@
 //! A shop in memory whose functions are called one by one, as a flow would.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,12 @@ pub(crate) enum Mood {
 pub(crate) struct Moody {
     inner: Arc<dyn PaymentProvider>,
     pub(crate) mood: Mutex<Mood>,
+    /// Payments and refunds that it does not answer about.
+    pub(crate) silent: Mutex<BTreeSet<String>>,
+    /// Its list of events, if it keeps one.
+    pub(crate) told: Mutex<Option<Vec<Event>>>,
+    /// The beginnings of what was asked for of that list.
+    pub(crate) asked_since: Mutex<Vec<i64>>,
 }
 
 impl Moody {
@@ -68,6 +74,10 @@ impl Moody {
 
     fn answers(&self) -> Result<&dyn PaymentProvider, ProviderError> {
         if self.is(Mood::Down) { Err(ProviderError::Unavailable) } else { Ok(&*self.inner) }
+    }
+
+    fn answers_about(&self, id: &str) -> Result<&dyn PaymentProvider, ProviderError> {
+        if self.silent.lock().contains(id) { Err(ProviderError::Unavailable) } else { self.answers() }
     }
 }
 
@@ -92,7 +102,7 @@ impl PaymentProvider for Moody {
     }
 
     async fn retrieve(&self, intent: &str) -> Result<Intent, ProviderError> {
-        self.answers()?.retrieve(intent).await
+        self.answers_about(intent)?.retrieve(intent).await
     }
 
     async fn capture(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
@@ -111,7 +121,7 @@ impl PaymentProvider for Moody {
     }
 
     async fn retrieve_refund(&self, refund: &str) -> Result<Refund, ProviderError> {
-        self.answers()?.retrieve_refund(refund).await
+        self.answers_about(refund)?.retrieve_refund(refund).await
     }
 
     async fn receive(&self, webhook: Webhook<'_>) -> Result<Event, ReceiveError> {
@@ -119,7 +129,10 @@ impl PaymentProvider for Moody {
     }
 
     async fn events(&self, since: i64, after: Option<String>) -> Result<Option<Page<Event>>, ProviderError> {
-        self.answers()?.events(since, after).await
+        let Some(told) = self.told.lock().clone() else { return self.answers()?.events(since, after).await };
+        self.asked_since.lock().push(since);
+        let items = told.into_iter().filter(|event| event.at >= since).collect();
+        Ok(Some(Page { items, next: None }))
     }
 
     async fn books(&self, after: Option<String>) -> Result<Option<Page<Intent>>, ProviderError> {
@@ -214,7 +227,13 @@ impl Shop {
         ports.sender = loopback.clone();
         ports.mailer = mailer;
         let simulator = ports.simulator.clone().unwrap();
-        let provider = Arc::new(Moody { inner: provider.unwrap_or(ports.provider), mood: Mutex::new(Mood::Well) });
+        let provider = Arc::new(Moody {
+            inner: provider.unwrap_or(ports.provider),
+            mood: Mutex::new(Mood::Well),
+            silent: Mutex::default(),
+            told: Mutex::default(),
+            asked_since: Mutex::default(),
+        });
         ports.provider = provider.clone();
         let app = App::open(ports, secrets.clone(), settings).await.unwrap();
         *loopback.0.lock() = Some(app.clone());
@@ -463,7 +482,9 @@ impl Shop {
     pub(crate) async fn late(&self, id: &str) -> usize {
         let mut done = 0;
         for (message, input) in self.starts("void").await {
-            if self.call("give-back", input).await.is_ok() {
+            let mut given = input.clone();
+            given["input"] = input;
+            if self.call("give-back", given).await.is_ok() {
                 self.delete(message).await;
             }
             done += 1;

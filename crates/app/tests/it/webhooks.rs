@@ -15,7 +15,7 @@ async fn requested(shop: &Shop) -> (String, Json) {
     (id, event)
 }
 
-async fn post(shop: &Shop, event: &Json) -> Result<WebhookOutcome, String> {
+pub(crate) async fn post(shop: &Shop, event: &Json) -> Result<WebhookOutcome, String> {
     let body = event.to_string();
     let signature = sign(shop.secrets.webhook_secret(), body.as_bytes(), store::clock::now_ms());
     let posted = shop.app.provider_webhook("simulator", &|_: &str| signature.clone(), body.as_bytes()).await;

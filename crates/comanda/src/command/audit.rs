@@ -110,6 +110,9 @@ pub(crate) fn describe(report: &AuditReport) -> String {
     for difference in &report.differences {
         let _ = writeln!(text, "DIFFERENCE {} {}: {}", difference.code, difference.subject, difference.detail);
     }
+    for warning in &report.warnings {
+        let _ = writeln!(text, "WARNING {} {}: {}", warning.code, warning.subject, warning.detail);
+    }
     if report.more {
         text.push_str("There are more differences than are shown.\n");
     }

@@ -26,8 +26,14 @@ pub(crate) async fn run(config: &Config, payment: cli::Payment, output: Output) 
             output.say(&view, describe(&view))
         }
         cli::Payment::Refund(arguments) => refund(&client(&arguments.server), &arguments, output).await,
-        cli::Payment::Refunds { order, status, server } => {
-            refunds(&client(&server), order.as_deref(), status.as_deref(), output).await
+        cli::Payment::Refunds { order, status, halted, server } => {
+            let path = match (order, status) {
+                (Some(order), _) => format!("/v1/payments/{}/refunds", encode(&order)),
+                (None, Some(status)) => format!("/v1/refunds?status={}", encode(&status)),
+                (None, None) if halted => "/v1/refunds?halted=true".to_owned(),
+                (None, None) => "/v1/refunds".to_owned(),
+            };
+            refunds(&client(&server), &path, output).await
         }
         cli::Payment::Retry { refund, server } => {
             let path = format!("/v1/refunds/{}/retry", encode(&refund));
@@ -40,6 +46,7 @@ pub(crate) async fn run(config: &Config, payment: cli::Payment, output: Output) 
             output.say(&view, format!("The payment of {order} is being called off."))
         }
         cli::Payment::Payouts { server } => payouts(&client(&server), output).await,
+        cli::Payment::Events { retry, server } => events(&client(&server), retry.as_deref(), output).await,
         cli::Payment::Reconcile { server } => reconcile(&client(&server), output).await,
     }
 }
@@ -135,12 +142,8 @@ async fn refund(client: &Client, arguments: &cli::Refund, output: Output) -> Res
     output.say(&view, line(&view))
 }
 
-async fn refunds(client: &Client, order: Option<&str>, status: Option<&str>, output: Output) -> Result<(), Failure> {
-    let path = match order {
-        Some(order) => format!("/v1/payments/{}/refunds", encode(order)),
-        None => format!("/v1/refunds{}", status.map(|s| format!("?status={}", encode(s))).unwrap_or_default()),
-    };
-    let page: Value = client.get(&path).await?;
+async fn refunds(client: &Client, path: &str, output: Output) -> Result<(), Failure> {
+    let page: Value = client.get(path).await?;
     let text: String = items(&page).iter().map(|refund| line(refund) + "\n").collect();
     output.say(&page, if text.is_empty() { "No refunds.".into() } else { text })
 }
@@ -151,8 +154,10 @@ fn line(refund: &Value) -> String {
     let amount = money(refund.get("amount").and_then(Value::as_i64).unwrap_or_default(), text("currency"));
     let note = refund.get("creditNote").and_then(Value::as_i64);
     let note = note.map_or_else(String::new, |number| format!("  credit note {number}"));
+    let halted = refund.get("halted").and_then(Value::as_bool) == Some(true);
+    let halted = if halted { "  HALTED: try it again" } else { "" };
     format!(
-        "{}  {:<9} {amount:>14}  {}{note}{}",
+        "{}  {:<9} {amount:>14}  {}{note}{}{halted}",
         text("refundId"),
         text("status"),
         text("reason"),
@@ -174,6 +179,22 @@ async fn payouts(client: &Client, output: Output) -> Result<(), Failure> {
         let _ = writeln!(text, "{}  {}  {amount:>14}", field("at"), field("payoutId"));
     }
     output.say(&page, if text.is_empty() { "No payouts yet.".into() } else { text })
+}
+
+/// Lists the events that were set aside, or has one tried again.
+async fn events(client: &Client, retry: Option<&str>, output: Output) -> Result<(), Failure> {
+    if let Some(event) = retry {
+        let path = format!("/v1/provider-events/{}/retry", encode(event));
+        let view: Value = client.post(&path, &json!({}), &[]).await?;
+        return output.say(&view, format!("{event} is tried again with the next pass over the events."));
+    }
+    let page: Value = client.get("/v1/provider-events").await?;
+    let mut text = String::new();
+    for event in items(&page) {
+        let field = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(text, "{}  {}  {}: {}", field("at"), field("eventId"), field("about"), field("problem"));
+    }
+    output.say(&page, if text.is_empty() { "No event was set aside.".into() } else { text })
 }
 
 /// Reads the provider's account, and fails if something in it does not fit.

@@ -30,7 +30,7 @@ const DAMAGES: &[(&str, &str)] = &[
     (
         "INSERT INTO refunds SELECT order_id, number + 90, status, revision, amount, tip, currency, reason, note, lines, \
          stray, provider, intent, attempt, provider_refund, requested_at, settled_at, halted_at, waiting, ask_at, \
-         wait_token, failure, credit_note, execution_id FROM refunds",
+         wait_token, failure, credit_note, execution_id, halted FROM refunds",
         "refund-without-payment",
     ),
     ("UPDATE credit_notes SET amount = amount + 1 WHERE number = 1", "credit-note-amount"),
@@ -61,6 +61,25 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE simulator_intents SET refunded = refunded - 1 WHERE refunded > 0", "money-against-provider"),
     ("UPDATE simulator_intents SET order_id = 'ord_0000000000000' WHERE captured > 0", "money-unknown-to-us"),
     ("DELETE FROM simulator_intents", "money-unknown-to-the-provider"),
+    ("UPDATE refunds SET halted_at = 1 WHERE number = 1", "refund-halted"),
+    ("DELETE FROM mails WHERE kind = 'payment-confirmed'", "confirmation-not-sent"),
+    ("DELETE FROM mails WHERE kind = 'refunded'", "refund-not-told"),
+    ("INSERT INTO mails SELECT 1, event, kind, status, at, recipient FROM mails", "mail-without-order"),
+    ("UPDATE payments SET disputed = disputed - 1 WHERE disputed > 0", "disputed-against-payment"),
+    ("UPDATE disputes SET fee = fee + 1", "dispute-against-ledger"),
+    ("UPDATE disputes SET amount = amount - 1", "dispute-against-ledger"),
+    ("UPDATE disputes SET status = 'LOST'", "dispute-against-ledger"),
+    ("DELETE FROM disputes", "disputed-against-payment"),
+    ("UPDATE disputes SET order_id = 1", "dispute-without-payment"),
+    (
+        "INSERT INTO reconciliation_differences VALUES \
+         ('simulator/x', 'missing-here', 'x', NULL, 5, 'BRL', 1, NULL, 1)",
+        "unreconciled",
+    ),
+    (
+        "INSERT INTO failed_events VALUES ('simulator/evt_1', 'simulator', 'dp_1', 'internal error', 1, 30, 1, NULL, 1)",
+        "event-set-aside",
+    ),
 ];
 
 async fn show(server: &Server, id: &str) -> Value {
@@ -93,7 +112,8 @@ async fn place(server: &Server, order: Value) -> String {
     placed["orderId"].as_str().unwrap().to_owned()
 }
 
-/// One order that is brought, with a tip, refunded twice in part; one that is called off after it was paid.
+/// One order that is brought, with a tip, refunded twice in part; one that is called off after it was paid; one whose payment is
+/// disputed.
 async fn world(server: &Server) {
     let card = json!({"type": "card", "number": "4242424242424242", "expMonth": 12, "expYear": 2040, "cvc": "123"});
     let address = json!({"street": "Rua da Praia", "number": "100", "city": "Porto Alegre"});
@@ -105,7 +125,11 @@ async fn world(server: &Server) {
         "delivery": {"type": "courier", "address": address},
     });
     let called_off = json!({"lines": [{"sku": "guarana", "quantity": 1}], "payment": card});
+    let number = "4000000000000259";
+    let disputed = json!({"lines": [{"sku": "guarana", "quantity": 1}],
+        "payment": {"type": "card", "number": number, "expMonth": 12, "expYear": 2040, "cvc": "123"}});
     let (first, second) = (place(server, brought).await, place(server, called_off).await);
+    let third = place(server, disputed).await;
     for action in ["start", "ready"] {
         let order = until(server, &first, |order| order["actions"].as_array().unwrap().contains(&action.into())).await;
         post(server, &format!("/v1/kitchen/orders/{first}/{action}"), &order["revision"], &json!({})).await;
@@ -132,6 +156,7 @@ async fn world(server: &Server) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     until(server, &second, |order| order["status"] == "CANCELLED").await;
+    until(server, &third, |order| order["payment"]["status"] == "DISPUTED").await;
 }
 
 fn audit(folder: &Path) -> (Option<i32>, Value) {

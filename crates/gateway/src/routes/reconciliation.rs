@@ -1,16 +1,17 @@
-//! The provider's payouts, and what of its account does not fit our records.
+//! The provider's payouts, what of its account does not fit our records, and its events that could not be taken.
 
 use app::commands::ListPage;
-use app::views::{PayoutPage, ReconciliationPage};
+use app::views::{EventPage, PayoutPage, ReconciliationPage};
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::resource;
 use crate::Gateway;
-use crate::http::{Action, Caller, Cursor, Params, Problem, Reply, Wire};
+use crate::http::{Action, Caller, Cursor, Params, Problem, Reply, Segment, Wire};
 
-resource![list_payouts, show_reconciliation, run_reconciliation];
+resource![list_payouts, show_reconciliation, run_reconciliation, list_events_set_aside, retry_event];
 
 /// Which page.
 #[derive(Deserialize, IntoParams)]
@@ -73,6 +74,41 @@ async fn run_reconciliation(State(gateway): State<Gateway>, caller: Caller) -> R
     caller.may(Action::Operate)?;
     gateway.app.reconcile_now().await?;
     reply(&gateway, ListPage::default()).await
+}
+
+/// List the provider's events that could not be taken, however often they were tried
+///
+/// They hold up no other event. Look at the problem, then have them tried again; a repeated webhook does the same.
+#[utoipa::path(get, path = "/v1/provider-events", tag = "payments", params(Listing), responses(
+    (status = 200, description = "a page, the last one that failed first", body = EventPage),
+    (status = 400, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
+))]
+async fn list_events_set_aside(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Params(listing): Params<Listing>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::ViewOrders)?;
+    let mut page = gateway.app.events_set_aside(listing.open()?).await?;
+    page.next = Cursor::seal(page.next);
+    Ok(Reply::ok(&page))
+}
+
+/// Have an event of the provider that was set aside tried again
+#[utoipa::path(post, path = "/v1/provider-events/{id}/retry", tag = "payments",
+    params(("id" = String, Path, description = "the provider's id of the event, as `evt_...`")),
+    responses(
+        (status = 202, description = "it is tried again with the next pass over the events, within a minute or two"),
+        (status = 404, description = "no such event was set aside", body = Wire, content_type = "application/problem+json"),
+    ))]
+async fn retry_event(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Segment(id): Segment<String>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::Operate)?;
+    gateway.app.retry_event(&id).await?;
+    Ok(Reply::json(StatusCode::ACCEPTED, &serde_json::json!({})))
 }
 
 async fn reply(gateway: &Gateway, list: ListPage) -> Result<Reply, Problem> {

@@ -124,6 +124,9 @@ async fn void_payment(
 struct Listing {
     /// Only those in this status.
     status: Option<RefundStatus>,
+    /// Only those that are not done and that no flow carries on: a person tries them again.
+    #[serde(default)]
+    halted: bool,
     /// The `next` of the page before.
     cursor: Option<String>,
     /// 1 to 200, by default 50.
@@ -142,8 +145,8 @@ async fn list_refunds(
     Params(listing): Params<Listing>,
 ) -> Result<Reply, Problem> {
     caller.may(Action::ViewOrders)?;
-    let Listing { status, cursor, limit } = listing;
-    let list = ListRefunds { status, cursor: Cursor::open(cursor.as_deref())?, limit };
+    let Listing { status, halted, cursor, limit } = listing;
+    let list = ListRefunds { status, halted, cursor: Cursor::open(cursor.as_deref())?, limit };
     let mut page = gateway.app.refunds(list).await?;
     page.next = Cursor::seal(page.next);
     Ok(Reply::ok(&page))
@@ -166,7 +169,7 @@ async fn show_refund(
     Ok(Reply::ok(&refund).revision(refund.revision))
 }
 
-/// Try a refund again that failed, or whose flow gave up
+/// Try a refund again that failed, or whose flow gave up before it was done
 #[utoipa::path(post, path = "/v1/refunds/{id}/retry", tag = "payments",
     params(
         ("id" = String, Path, description = "`rfd_...`"),

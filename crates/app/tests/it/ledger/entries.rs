@@ -148,3 +148,25 @@ async fn entries_are_listed_newest_first_across_rows_and_pages() {
     let other = ListEntries { account: Some("assets:cash".into()), ..ListEntries::default() };
     assert!(ledger.list(&other).await.unwrap().items.is_empty());
 }
+
+#[tokio::test]
+async fn what_payments_post_is_not_undone_by_hand() {
+    let store = Arc::new(MemoryStore::new());
+    let ledger = open(store.clone(), "America/Sao_Paulo", 0).await;
+    let of = domain::bookkeeping::Of {
+        order: "ord_1",
+        attempt: 1,
+        provider: "simulator",
+        currency: Currency::BRL,
+        at: 1_760_000_000_000,
+    };
+    let fee = domain::bookkeeping::fee(of, 250).unwrap().unwrap();
+    let mut batch = store::Batch::new();
+    let id = app::ledger::post(&mut batch, &fee);
+    store::Store::commit(&*store, batch).await.unwrap();
+    let command = ReverseEntry { reason: "a guess".into(), effective_at: None };
+    let refused = ledger.reverse(&format!("ent_{}", store::id::encode(id)), command).await;
+    assert!(matches!(refused, Err(PostError::Automatic("fee"))), "{refused:?}");
+    ledger.consolidate().await.unwrap();
+    assert_eq!(ledger.verify().await.unwrap().differences, Vec::<String>::new());
+}

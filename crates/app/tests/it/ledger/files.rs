@@ -72,10 +72,13 @@ async fn ofx_lines_go_by_the_banks_ids() {
     assert_eq!((first.imported, first.currency), (2, Currency::USD));
     let second = ledger.import(file(&[line("b", "-2.00"), line("c", "1.00")]).as_bytes(), &options).await.unwrap();
     assert_eq!((second.imported, second.known), (1, 1));
+    // A bank may write a line twice into one file: the same id is the same line.
+    let twice = ledger.import(file(&[line("d", "3.00"), line("d", "3.00")]).as_bytes(), &options).await.unwrap();
+    assert_eq!((twice.imported, twice.known), (1, 1));
     ledger.consolidate().await.unwrap();
     let statement =
         ledger.statement("assets:bank", Some(Currency::USD), (Some("2026-03-03"), Some("2026-03-03"))).await;
-    assert_eq!(statement.unwrap().period.closing, 400);
+    assert_eq!(statement.unwrap().period.closing, 700);
 }
 
 async fn export(ledger: &Arc<Ledger>, format: ExportFormat, from: Option<&str>, to: Option<&str>) -> String {
