@@ -13,6 +13,7 @@ mod fake_stripe;
 mod flow;
 mod hardship;
 mod in_process;
+mod ledger;
 mod money;
 mod orders;
 mod payments;

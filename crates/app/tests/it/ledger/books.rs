@@ -98,6 +98,12 @@ impl Books {
         ledger.post_batch(PostBatch { entries }, None).await.unwrap();
     }
 
+    /// The lines of one account in one currency alone.
+    pub(super) fn of(&self, code: &str, currency: Currency) -> Books {
+        let lines = self.lines.iter().filter(|(c, cur, ..)| c == code && *cur == currency);
+        Books { lines: lines.cloned().collect(), entries: self.entries }
+    }
+
     /// Debits less credits of an account over what `counts` says of the effective time.
     pub(super) fn balance(&self, code: &str, currency: Currency, counts: impl Fn(i64) -> bool) -> i64 {
         let lines = self.lines.iter().filter(|(c, cur, at, _)| c == code && *cur == currency && counts(*at));

@@ -5,45 +5,103 @@ use std::sync::Arc;
 
 use app::ledger::views::{BalanceBy, ReverseEntry};
 use domain::Currency;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
 use store::memory::MemoryStore;
 
 use super::books::{Books, Dice, accounts, open, random, transfer};
 
-/// Zones on both sides of UTC, with and without changes of the clock.
-const PLACES: [(&str, u16); 5] = [
-    ("America/Sao_Paulo", 240),
-    ("Pacific/Kiritimati", 0),
-    ("Pacific/Pago_Pago", 1_439),
-    ("America/New_York", 150),
-    ("Europe/Lisbon", 0),
+/// A zone, and the last year of some in which its clock changed as nowhere else; histories end in one of them.
+struct Place {
+    zone: &'static str,
+    /// First and last year.
+    years: (i16, i16),
+}
+
+/// Zones on both sides of UTC: with and without changes of the clock, at midnight, by half an hour, of a whole day.
+const PLACES: [Place; 13] = [
+    // Changed at midnight, until 2019.
+    Place { zone: "America/Sao_Paulo", years: (2014, 2020) },
+    // Moved its whole time between those of Central and Western Europe.
+    Place { zone: "Europe/Lisbon", years: (1992, 1998) },
+    Place { zone: "Europe/Lisbon", years: (2023, 2025) },
+    Place { zone: "Pacific/Auckland", years: (2006, 2025) },
+    Place { zone: "Asia/Kolkata", years: (2023, 2025) },
+    Place { zone: "Pacific/Kiritimati", years: (2023, 2025) },
+    // Changed a minute after midnight, until 2011.
+    Place { zone: "America/St_Johns", years: (2008, 2013) },
+    Place { zone: "America/New_York", years: (2006, 2025) },
+    // By half an hour.
+    Place { zone: "Australia/Lord_Howe", years: (2019, 2025) },
+    Place { zone: "Pacific/Pago_Pago", years: (2023, 2025) },
+    // Left out a day at the end of 2011.
+    Place { zone: "Pacific/Apia", years: (2011, 2014) },
+    Place { zone: "Africa/Casablanca", years: (2016, 2025) },
+    Place { zone: "UTC", years: (2019, 2025) },
 ];
+/// Cut-offs where clocks change, and elsewhere.
+const CUT_OFFS: [u16; 8] = [0, 1, 60, 119, 120, 150, 240, 1_439];
+/// How many days before its end a history begins.
+const DAYS: i32 = 300;
+
+fn variable(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+/// When a day begins, by its definition and nothing of ours: the first instant at which the clock of the zone shows the cut-off;
+/// where that is left out, as much later as the clock went forward.
+fn begins(zone: &TimeZone, day: i32, cut_off: u16) -> i64 {
+    let shown = i64::from(day) * 86_400 + i64::from(cut_off) * 60;
+    let offset_at = |second: i64| {
+        let instant = jiff::Timestamp::from_second(second).unwrap();
+        i64::from(zone.to_offset(instant).seconds())
+    };
+    // Every offset that the zone has around then.
+    let offsets: Vec<i64> = (-60..60).map(|hours| offset_at(shown + hours * 3_600)).collect();
+    let shows = offsets.iter().map(|offset| shown - offset).filter(|at| at + offset_at(*at) == shown);
+    let first = shows.min().unwrap_or_else(|| {
+        // The last instant before the gap has the offset of before.
+        let before = (shown - 60 * 3_600..shown + 60 * 3_600).step_by(60).take_while(|at| at + offset_at(*at) < shown);
+        shown - offset_at(before.last().unwrap())
+    });
+    first * 1_000
+}
 
 fn currency(code: &str) -> Currency {
     Currency::from_code(code).unwrap()
 }
 
+/// `LEDGER_SEED` and `LEDGER_ROUNDS` replay and lengthen it.
 #[tokio::test]
 async fn statements_are_the_sums_of_what_was_posted() {
-    for (seed, (zone, cut_off)) in PLACES.iter().enumerate() {
-        history(seed as u64 + 1, zone, *cut_off).await;
+    let seed = variable("LEDGER_SEED", 1);
+    for seed in seed..seed + variable("LEDGER_ROUNDS", PLACES.len() as u64) {
+        history(seed).await;
     }
 }
 
-async fn history(seed: u64, zone: &str, cut_off: u16) {
+async fn history(seed: u64) {
     let mut dice = Dice::new(seed);
+    let Place { zone, years } = &PLACES[seed as usize % PLACES.len()];
+    let cut_off = match dice.below(3) {
+        0 => dice.below(1_440) as u16,
+        _ => CUT_OFFS[dice.below(CUT_OFFS.len() as u64) as usize],
+    };
     let ledger = open(Arc::new(MemoryStore::new()), zone, cut_off).await;
     let codes = accounts(&ledger, 12).await;
     let calendar = ledger.calendar();
+    let tz = TimeZone::get(zone).unwrap();
     let mut books = Books::default();
-    // Up to two days before now, so that every day can be closed.
-    let until = store::clock::now_ms() - 3 * 86_400_000;
-    let mut sealed: BTreeMap<i32, Books> = BTreeMap::new();
+    let year = years.0 + dice.below((years.1 - years.0) as u64 + 1) as i16;
+    let until = jiff::civil::date(year, 1 + dice.below(12) as i8, 28).at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap();
+    let until = until.timestamp().as_millisecond();
+    let mut sealed: BTreeMap<i32, Arc<Books>> = BTreeMap::new();
     let mut last_sealed = None;
     for _ in 0..60 {
         match dice.below(12) {
-            0..=5 => books.post(&ledger, random(&mut dice, &codes, 300, until)).await,
+            0..=5 => books.post(&ledger, random(&mut dice, &codes, DAYS as u64, until)).await,
             6 | 7 => {
-                let entries = (0..1 + dice.below(120)).map(|_| random(&mut dice, &codes, 300, until)).collect();
+                let entries = (0..1 + dice.below(120)).map(|_| random(&mut dice, &codes, DAYS as u64, until)).collect();
                 books.post_batch(&ledger, entries).await;
             }
             8 => drop(ledger.consolidate().await.unwrap()),
@@ -57,8 +115,9 @@ async fn history(seed: u64, zone: &str, cut_off: u16) {
                 let day = calendar.day_of(until - (dice.below(200) * 86_400_000) as i64);
                 let first = last_sealed.map_or(day, |last: i32| last + 1);
                 ledger.close_day(&date(day)).await.ok();
+                let then = Arc::new(books.clone());
                 for day in first..=day {
-                    sealed.insert(day, books.clone());
+                    sealed.insert(day, then.clone());
                     last_sealed = Some(day);
                 }
             }
@@ -72,13 +131,18 @@ async fn history(seed: u64, zone: &str, cut_off: u16) {
     assert_eq!(found.differences, Vec::<String>::new(), "seed {seed}");
     assert_eq!(found.entries as u64, books.entries, "seed {seed}");
     assert_eq!(found.days as usize, sealed.len(), "seed {seed}");
-    let (first, last) = (calendar.day_of(until) - 302, calendar.day_of(until) + 1);
+    chained(&ledger, &sealed).await;
+    let (first, last) = (calendar.day_of(until) - DAYS - 2, calendar.day_of(until) + 1);
+    let starts: Vec<i64> = (first..=last + 1).map(|day| begins(&tz, day, cut_off)).collect();
     for (code, cur) in books.accounts() {
         let statement =
             ledger.statement(&code, Some(currency(cur)), (Some(&date(first)), Some(&date(last)))).await.unwrap();
-        for (day, view) in (first..=last).zip(&statement.days) {
-            let (start, end) = (calendar.start_ms(day), calendar.start_ms(day + 1));
-            let context = format!("seed {seed}, {zone}, {code} {cur} on {}", view.date);
+        assert_eq!(statement.days.len() as i32, last - first + 1);
+        let books = books.of(&code, currency(cur));
+        for ((day, view), span) in (first..=last).zip(&statement.days).zip(starts.windows(2)) {
+            let (start, end) = (span[0], span[1]);
+            let context = format!("seed {seed}, {zone} {cut_off}, {code} {cur} on {}", view.date);
+            assert_eq!(view.date, date(day), "{context}");
             assert_eq!(view.balance.opening, books.balance(&code, currency(cur), |at| at < start), "{context}");
             assert_eq!(view.balance.closing, books.balance(&code, currency(cur), |at| at < end), "{context}");
             assert_eq!(view.balance.opening + view.balance.debits - view.balance.credits, view.balance.closing);
@@ -90,7 +154,7 @@ async fn history(seed: u64, zone: &str, cut_off: u16) {
                 assert_eq!(view.balance.closing - late, closing, "sealed: {context}");
             }
         }
-        let at = until - dice.below(300 * 86_400_000) as i64;
+        let at = until - dice.below(DAYS as u64 * 86_400_000) as i64;
         let balance =
             ledger.balance(&code, Some(currency(cur)), Some(app::Instant(at)), BalanceBy::Effective).await.unwrap();
         assert_eq!(balance.balance, books.balance(&code, currency(cur), |effective| effective <= at), "seed {seed}");
@@ -104,6 +168,19 @@ async fn history(seed: u64, zone: &str, cut_off: u16) {
     for (code, cur) in books.accounts() {
         let closing = books.balance(&code, currency(cur), |_| true);
         assert_eq!(moved.get(&(code, cur)), Some(&closing), "seed {seed}");
+    }
+}
+
+/// Every sealed day holds the hash of the day before, and its own is that of its text.
+async fn chained(ledger: &app::ledger::Ledger, sealed: &BTreeMap<i32, Arc<Books>>) {
+    let mut before: Option<String> = None;
+    for day in sealed.keys() {
+        let (seal, text) = ledger.sealed(&date(*day)).await.unwrap();
+        let digest: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(seal.hash, digest, "{}", seal.date);
+        assert!(text.contains(&format!("\nprevious {}\n", seal.previous)), "{text}");
+        assert!(before.is_none_or(|before| before == seal.previous), "{}", seal.date);
+        before = Some(seal.hash);
     }
 }
 
