@@ -65,7 +65,7 @@ async fn client(load: Arc<Load>, number: usize, now_ms: i64) {
             return;
         }
         let seed = number * 10_000_000 + at * 1_000;
-        let count = if chance(seed) % 4 == 0 { BATCH } else { 1 };
+        let count = if chance(seed).is_multiple_of(4) { BATCH } else { 1 };
         let (bodies, moved): (Vec<Value>, Vec<_>) = (0..count).map(|n| entry(seed + n, now_ms)).unzip();
         let (path, body) = match count {
             1 => ("/v1/ledger/entries", bodies[0].clone()),
