@@ -13,7 +13,7 @@ run: ## Build everything and serve the sample restaurant on an empty ./data
 test: ## All checks and tests; CRASH_ROUNDS=50 for a long crash test
 	@scripts/test
 
-test-aws: ## What goes to AWS, checked without AWS: linters, a second interpreter, whole orders
+test-aws: ## What goes to AWS, checked without AWS: linters, a second interpreter, whole orders on an emulator
 	@scripts/test-aws
 
 deploy: ## Put everything on AWS; STAGE=test, ARGS=--sample (docs/aws.md)

@@ -19,7 +19,16 @@ def outcome(placed, mails, **more):
         "books": placed.books(),
         "states": placed.shop.visited(placed.id),
     }
+    told["order"]["timeline"], told["order"]["notes"] = apart(told["order"]["timeline"])
     return {**normal(told), "flows": ended, **more}
+
+
+def apart(timeline):
+    """The changes of the status, and apart from them, in no order, the notes: a refund's flow writes its own while the order's
+    goes on."""
+    before = [None, *(step["status"] for step in timeline)]
+    changes = [step for step, status in zip(timeline, before) if step["status"] != status]
+    return changes, sorted(step.get("detail", "") for step in timeline if step not in changes)
 
 
 def delivered(shop):
@@ -120,9 +129,9 @@ def refunded_in_part(shop):
     placed.until("COMPLETED")
     placed.refund(700)
     (refund,) = placed.refunded(1)
-    link = shop.get(f"/v1/orders/{placed.id}/refunds/{refund['refundId']}/credit-note?t={placed.token}")
-    shop.download(link)
-    return outcome(placed, PAID + KITCHEN + ["refunded"], left=shop.available("case-refund"))
+    told = outcome(placed, PAID + KITCHEN + ["refunded"], left=shop.available("case-refund"))
+    shop.download(shop.get(f"/v1/orders/{placed.id}/refunds/{refund['refundId']}/credit-note?t={placed.token}"))
+    return told
 
 
 def stopped_by_hand(shop):
@@ -137,6 +146,21 @@ def stopped_by_hand(shop):
     placed.until("CANCELLED")
     placed.refunded(1)
     return outcome(placed, PAID + ["cancelled", "refunded"], left=shop.available("case-stopped"))
+
+
+def dead_letter(shop, breaking, mending):
+    """A consumer that can do nothing right: its message is dead after three receives. It is mended, and a person puts the message
+    back. `breaking` and `mending` are done to the consumer of the provider's webhooks."""
+    shop.product("case-dead", 1)
+    breaking()
+    placed = shop.placed("case-dead", GOOD)
+    shop.until("the dead letter", lambda: shop.dead().get("simulator-webhooks"))
+    mending()
+    status, body = shop.call("POST", "/v1/queues/simulator-webhooks/redrive", staff=True)
+    if status != 200:
+        raise Unexpected(f"the messages were not put back: {status} {body}")
+    shop.until("no dead letter", lambda: not shop.dead())
+    placed.until("RECEIVED")
 
 
 CASES = [delivered, refused, out_of_stock, stock_gone, capture_refused, webhook_never_comes, money_is_kept, answers_are_lost,

@@ -7,13 +7,15 @@ Gaps, each bridged here and nowhere else (what the emulator gets wrong is put ri
 """
 
 import json
+import os
+import subprocess
 import threading
 import urllib.request
 from collections import Counter
 
 import boto3
 
-from shop import Shop
+from shop import Shop, Unexpected
 
 REGION = "us-east-1"
 BEAT_SECONDS = 5
@@ -42,10 +44,8 @@ class Stack:
 
     def prepare(self):
         """Bridges what the emulator cannot know by itself."""
-        functions = self.client("lambda")
         for name in self.resources("AWS::Lambda::Function").values():
-            now = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-            functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**now, "COMANDA_PUBLIC_URL": self.url}})
+            self.configure(name.removeprefix(f"{self.name}-"), COMANDA_PUBLIC_URL=self.url)
         queues = self.client("sqs")
         for name, url in self.resources("AWS::SQS::Queue").items():
             if name.endswith("Queue"):
@@ -68,6 +68,26 @@ class Stack:
         role = self.client("stepfunctions").describe_state_machine(stateMachineArn=self.outputs["OrderStateMachine"])["roleArn"]
         return Shop(self.url, self.endpoint, lambda name: f"arn:aws:lambda:{REGION}:{self.account}:function:{self.name}-{name}",
                     role, token=self.token(), prefix=f"{self.name}-", patience=120)
+
+    def configure(self, function, **variables):
+        """Sets variables of a function."""
+        functions, name = self.client("lambda"), f"{self.name}-{function}"
+        now = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": {**now, **variables}})
+
+    def poison(self, logical_id, body):
+        """Puts something into a queue that is no message of ours."""
+        self.client("sqs").send_message(QueueUrl=self.resources("AWS::SQS::Queue")[logical_id], MessageBody=body)
+
+    def audit(self, program):
+        """What `comanda audit` finds from a laptop: the codes of its differences."""
+        table = self.outputs["TableName"]
+        environment = {**os.environ, "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        done = subprocess.run([program, "--json", "audit", "--store", f"dynamodb:{table}"], env=environment, capture_output=True, text=True)
+        try:
+            return sorted(difference["code"] for difference in json.loads(done.stdout)["differences"])
+        except ValueError:
+            raise Unexpected(f"`comanda audit` said: {done.stdout}{done.stderr}") from None
 
     def dead_letters(self):
         """How many there are, by queue."""

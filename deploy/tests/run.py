@@ -1,7 +1,7 @@
 """Runs the cases against an installation and writes what came out; or compares two such files.
 
 usage: run.py embedded URL OUT.json
-       run.py aws ENDPOINT STACK OUT.json
+       run.py aws ENDPOINT STACK COMANDA OUT.json
        run.py compare ONE.json OTHER.json
 """
 
@@ -12,7 +12,7 @@ import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from cases import CASES
+from cases import CASES, dead_letter
 from emulator import Clock, Stack
 from shop import Shop, Unexpected
 
@@ -50,7 +50,6 @@ def together(shop):
     """What all cases left: what the audit finds (the money that is kept, and nothing else), the dead letters, and the balances,
     with what the provider has paid out and what it will counted as one."""
     report = shop.get("/v1/audit", staff=True)
-    queues = shop.get("/v1/queues", staff=True)["items"]
     balances = Counter()
     for entry in shop.entries():
         for posting in entry["postings"]:
@@ -59,7 +58,7 @@ def together(shop):
     return {
         "audit": sorted(difference["code"] for difference in report["differences"]),
         "money": report["money"],
-        "dead": {queue["queue"]: queue["ready"] for queue in queues if queue["queue"].endswith(".dead") and queue["ready"]},
+        "dead": shop.dead(),
         "balances": {account: amount for account, amount in balances.items() if amount},
     }
 
@@ -70,19 +69,21 @@ def write(outcomes, out):
         json.dump(outcomes, file, indent=1, sort_keys=True)
 
 
-def on_aws(endpoint, name):
+def on_aws(endpoint, name, program):
     """The cases on the emulator, and what only it can show."""
     stack = Stack(endpoint, name)
     stack.prepare()
     with Clock(stack) as clock:
         shop = stack.shop()
+        stack.poison("MailQueue", "none of ours")
         outcomes, held = run(shop)
-        kept = stack.mails_kept(shop)
-        sent = stack.mails_sent()
-    dead, failed = stack.dead_letters(), clock.failed
-    unsent = sorted((kept - sent).elements())
-    print(f"mails {kept.total()}, sent by SES {sent.total()}, unsent {unsent}; dead letters {dead or 'none'}; beats that failed {failed[:1] or 'none'}")
-    return outcomes, held and not unsent and not dead and not failed
+        dead_letter(shop, lambda: stack.configure("QueueSimulatorWebhooks", COMANDA_PUBLIC_URL=f"{stack.url}/nowhere"),
+                    lambda: stack.configure("QueueSimulatorWebhooks", COMANDA_PUBLIC_URL=stack.url))
+        shop.until("the poison to be among the dead letters", lambda: stack.dead_letters() == {"MailDead": 1})
+        unsent = sorted((stack.mails_kept(shop) - stack.mails_sent()).elements())
+    audited = stack.audit(program)
+    print(f"mails without a mail of SES {unsent}; `comanda audit` finds {audited}; beats that failed {clock.failed[:1]}")
+    return outcomes, held and not unsent and not clock.failed and audited == outcomes["together"]["audit"]
 
 
 def compare(one, other):
@@ -104,8 +105,8 @@ def main():
         case ["embedded", url, out]:
             outcomes, held = run(embedded(url))
             write(outcomes, out)
-        case ["aws", endpoint, stack, out]:
-            outcomes, held = on_aws(endpoint, stack)
+        case ["aws", endpoint, stack, program, out]:
+            outcomes, held = on_aws(endpoint, stack, program)
             write(outcomes, out)
         case ["compare", one, other]:
             with open(one) as left, open(other) as right:

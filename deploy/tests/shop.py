@@ -16,19 +16,22 @@ from botocore.config import Config
 
 ADDRESS = {"street": "Rua da Praia", "number": "100", "district": "Centro", "city": "Porto Alegre", "state": "RS", "postalCode": "90010-000"}
 CUSTOMER = {"name": "Ana", "email": "ana@example.com"}
+QUEUES = ["start-flow", "task-result", "mail", "ended-flows", "simulator-webhooks", "simulator-timers", "simulator-courier"]
 POLL_SECONDS = 0.1
 CALL_SECONDS = 35
 
 
-# What names an instant, a try or an object, by the end of a field's name; and the ids and numbers inside texts.
-UNEQUAL = re.compile(r"(At|Before|Id|^at|^key|^number|^sha256|^revision|^intent|^providerRefund)$")
+# What differs from run to run, by the name of a field: instants, ids, numbers that are given in turn; the courier, whose name
+# hangs on the order's id; and `revision`, since a step that is repeated after a conflict may write once more. And ids and
+# numbers inside texts.
+UNEQUAL = re.compile(r"(At|Before|Id|^at|^key|^number|^creditNote|^sha256|^revision|^intent|^providerRefund|^courier)$")
 NAMES = re.compile(r"\b(ord|pay|pi|rfd|re|crn|ent)_[0-9a-z]{13}|\b([Pp]edido|[Oo]rder|n\.º|No\.) \d+")
 
 
 def normal(value):
-    """A value without what differs from run to run."""
+    """A value without what differs from run to run; that it is there stays."""
     if isinstance(value, dict):
-        return {name: normal(member) for name, member in value.items() if not UNEQUAL.search(name)}
+        return {name: "…" if UNEQUAL.search(name) else normal(member) for name, member in value.items()}
     if isinstance(value, list):
         return [normal(member) for member in value]
     return NAMES.sub(lambda found: (found[1] or found[2]) + "…", value) if isinstance(value, str) else value
@@ -160,6 +163,11 @@ class Shop:
                     if entered := event.get("stateEnteredEventDetails"):
                         states[f"{flow}.{entered['name']}"] += 1
         return dict(sorted(states.items()))
+
+    def dead(self):
+        """How many messages each queue's consumer gave up."""
+        counts = {queue: len(self.get(f"/v1/queues/{queue}/dead", staff=True)["items"]) for queue in QUEUES}
+        return {queue: count for queue, count in counts.items() if count}
 
     def run_function(self, name, payload):
         """Calls a function of the flows as an operator would: by a flow of one step."""

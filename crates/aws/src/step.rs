@@ -55,6 +55,7 @@ pub async fn run(
     })?;
     let record = record_key(function.name(), &input);
     let call_key = call_key(step);
+    let input = with_words(input);
     for decision in 0..MAX_DECISIONS {
         if let Some(row) = store.get(&STEPS, &record.as_str().into()).await.map_err(unreadable)? {
             return recorded(&row);
@@ -82,6 +83,19 @@ pub async fn run(
         }
     }
     Err(FunctionError::new("StoreConflict", "its changes conflicted with other writers every time"))
+}
+
+/// The input with the words of an error that the flow caught. Step Functions puts what a Lambda function answered into the
+/// cause, as JSON; on the embedded engine the cause is the function's words, and customers read them.
+fn with_words(mut input: Json) -> Json {
+    let cause = input.pointer_mut("/error/Cause");
+    if let Some(cause) = cause
+        && let Some(Json::Object(answer)) = cause.as_str().and_then(|text| serde_json::from_str(text).ok())
+        && let Some(words) = answer.get("errorMessage").filter(|words| words.is_string())
+    {
+        *cause = words.clone();
+    }
+    input
 }
 
 /// Two that conflict again and again drift apart: each pause is longer, and by another part.
@@ -246,5 +260,18 @@ mod tests {
             }
         }
         assert!(flows >= 2);
+    }
+
+    #[test]
+    fn functions_read_the_words_of_an_error() {
+        let check = |cause: &str, words: &str| {
+            let input = with_words(json!({ "orderId": "o", "error": { "Error": "OutOfStock", "Cause": cause } }));
+            assert_eq!(input["error"], json!({ "Error": "OutOfStock", "Cause": words }));
+        };
+        check(r#"{"errorType":"OutOfStock","errorMessage":"burger","stackTrace":[]}"#, "burger");
+        check("burger", "burger");
+        check("{}", "{}");
+        check("[1]", "[1]");
+        assert_eq!(with_words(json!({ "error": null })), json!({ "error": null }));
     }
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use sha2::Sha256;
 use store::{OpenError, Schema, Store};
 
+use super::sender::Sender;
 use crate::client::{Aws, CallError, SECRETS};
 use crate::documents::Documents;
 use crate::keys::{DATA_KEYS, KMS, Keyring};
@@ -130,6 +131,7 @@ impl Environment {
             .map_err(|error| SetupError::Malformed("COMANDA_BUCKET", error.to_string()))?;
         let mut ports = Ports::embedded(store.clone(), documents.objects(), &secrets, &settings);
         ports.links = Some(Arc::new(documents));
+        ports.sender = Arc::new(Sender::new().map_err(crate::client::SetupError::Client)?);
         match variable("COMANDA_PAYMENT_PROVIDER").as_deref() {
             None | Some("simulator") => {}
             Some("stripe") => {

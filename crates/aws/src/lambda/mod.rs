@@ -8,6 +8,7 @@ mod metrics;
 mod queue;
 mod relay;
 mod runtime_api;
+mod sender;
 mod ticker;
 
 use std::sync::Arc;

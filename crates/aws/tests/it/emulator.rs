@@ -1,6 +1,6 @@
 //! Emulators of AWS on loopback, one for each test, stopped with it.
 //!
-//! Found in the variables `DYNOXIDE` and `MINISTACK`, in the repository's `.tools`, or on the path; `scripts/test aws` puts them
+//! Found in the variables `DYNOXIDE` and `MINISTACK`, in the repository's `.tools`, or on the path; `scripts/test-aws store` puts them
 //! into `.tools`. One that is missing fails the test if `CI` is `true`, and otherwise says so.
 
 use std::net::{TcpListener, TcpStream};
@@ -58,8 +58,11 @@ impl Kind {
     /// Starts it; `None` if it is not installed here.
     pub(crate) fn start(self) -> Option<Emulator> {
         let Some(program) = self.program() else {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{self:?} is not installed; run `scripts/test aws`");
-            eprintln!("skipped: {self:?} is not installed; `scripts/test aws` installs it");
+            assert!(
+                std::env::var("CI").as_deref() != Ok("true"),
+                "{self:?} is not installed; run `scripts/test-aws store`"
+            );
+            eprintln!("skipped: {self:?} is not installed; `scripts/test-aws store` installs it");
             return None;
         };
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -71,7 +74,7 @@ impl Kind {
                 command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string(), "--db-path"]).arg(file);
             }
             Kind::Ministack => {
-                command.envs([("BIND_HOST", "127.0.0.1"), ("IOT_MTLS_ENABLED", "0")]);
+                command.envs([("BIND_HOST", "127.0.0.1"), ("IOT_MTLS_ENABLED", "0")]).env("TMPDIR", folder.path());
                 command.env("GATEWAY_PORT", port.to_string());
             }
         }

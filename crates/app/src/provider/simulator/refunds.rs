@@ -35,10 +35,11 @@ impl Simulator {
 
     pub(super) async fn give_back(&self, request: &RefundRequest) -> Result<Refund, ProviderError> {
         for _ in 0..MAX_TRIES {
+            // The book before the key: a request that came twice at once finds its refund, not that too little is left.
+            let book = self.load(&request.intent).await?;
             if let Some(refund) = self.refunded_before(request).await? {
                 return Ok(refund);
             }
-            let book = self.load(&request.intent).await?;
             if book.behaviour == Behaviour::UndoFails {
                 return Err(ProviderError::Invalid("the bank refuses".into()));
             }
