@@ -14,7 +14,7 @@ use crate::commands::ListPage;
 use crate::error::StoreError;
 use crate::orders::page_limit;
 use crate::provider::{Event, ProviderError, Subject};
-use crate::records::key::{EVENT_CURSORS, FAILED_EVENTS, event_key};
+use crate::records::key::{EVENT_CURSORS, FAILED_EVENTS, RECEIVED_EVENTS, event_key};
 use crate::views::{EventPage, EventSetAside};
 use crate::{App, FindError, ListError, WebhookOutcome};
 
@@ -141,9 +141,14 @@ impl App {
                 if row.int("failed_at").is_some_and(|at| at >= began_at) {
                     return Ok(row.int("at"));
                 }
-                let gone = vec![("trying", Value::Null), ("set_aside", Value::Int(1))];
                 let mut batch = Batch::new();
-                batch.update(&FAILED_EVENTS, row.key().clone(), gone, Some(("trying", Value::Int(1))));
+                // Its webhook was taken while asking failed: it was written down too late.
+                if self.store.get(&RECEIVED_EVENTS, row.key()).await?.is_some() {
+                    batch.delete(&FAILED_EVENTS, row.key().clone());
+                } else {
+                    let gone = vec![("trying", Value::Null), ("set_aside", Value::Int(1))];
+                    batch.update(&FAILED_EVENTS, row.key().clone(), gone, Some(("trying", Value::Int(1))));
+                }
                 match self.store.commit(batch).await {
                     // Its webhook came.
                     Ok(_) | Err(CommitError::Conflict { .. }) => {}

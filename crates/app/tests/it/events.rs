@@ -106,3 +106,22 @@ async fn an_event_that_the_provider_no_longer_lists_is_set_aside() {
     assert!(passes(&shop, 2).await > at);
     assert_eq!(shop.app.events_set_aside(ListPage::default()).await.unwrap().items.len(), 1);
 }
+
+#[tokio::test]
+async fn a_failure_that_is_written_after_the_webhook_was_taken_is_none() {
+    let shop = Shop::open().await;
+    let id = shop.place(lunch("4242424242424242")).await;
+    shop.run(&id, HELD).await;
+    let at = store::clock::now_ms() - 3_600_000;
+    *shop.provider.told.lock() = Some(vec![event("evt_1", at, dispute(&shop.intent(&id).await))]);
+    passes(&shop, 1).await;
+    // The pass whose question failed writes that down only after the same event came another way.
+    let late = shop.take_out("failed_events").await;
+    shop.run(&id, "capture-payment").await;
+    passes(&shop, 1).await;
+    assert_eq!(status(&shop, &id).await, "DISPUTED");
+    shop.put_back(&late).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    assert!(passes(&shop, 2).await > at, "nothing is left behind");
+    assert_eq!(shop.app.events_set_aside(ListPage::default()).await.unwrap().items.len(), 0);
+}

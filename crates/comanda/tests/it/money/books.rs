@@ -7,8 +7,10 @@ use app::provider::{IntentStatus, Movement, MovementKind, Movements, PaymentProv
 use app::views::{Difference, MailView};
 use domain::notification::Notice;
 use domain::order::OrderStatus;
+use domain::payment::CaptureOn;
 use domain::refund::RefundStatus;
 
+use super::Figures;
 use super::live::{LOOKED_AT, Progress, SKU};
 use crate::in_process::{World, rows};
 
@@ -24,8 +26,8 @@ struct Found<'a> {
     wrong: Vec<String>,
 }
 
-/// Whether the books agree; what does not is told.
-pub(super) async fn agree(world: &World, progress: &Progress) -> Result<(), String> {
+/// Whether the books agree: what does not is told, else how much happened.
+pub(super) async fn agree(world: &World, progress: &Progress) -> Result<Figures, String> {
     let mut found = Found {
         world,
         orders: progress.orders.values().collect(),
@@ -43,7 +45,7 @@ pub(super) async fn agree(world: &World, progress: &Progress) -> Result<(), Stri
     found.reconciliation().await;
     found.dead_letters();
     match found.wrong.is_empty() {
-        true => Ok(()),
+        true => Ok(found.figures().await),
         false => Err(found.wrong.join("\n")),
     }
 }
@@ -62,6 +64,30 @@ async fn movements(world: &World) -> Vec<Movement> {
 }
 
 impl Found<'_> {
+    async fn figures(&self) -> Figures {
+        let mut figures = Figures::new();
+        let mut add = |kind, n: usize| *figures.entry(kind).or_default() += n;
+        for id in &self.orders {
+            let payment = self.world.app.payment(id).await.unwrap();
+            let order = self.world.app.order(id).await.unwrap();
+            let refunds = self.world.app.refunds_of(id).await.unwrap().items;
+            let mails = ListMails { order: Some((*id).clone()), ..ListMails::default() };
+            let mails = self.world.app.mails(mails).await.unwrap().items;
+            let captured = payment.payment.captured > 0;
+            add("captured", captured.into());
+            add("confirmed on dispatch", (captured && payment.capture_on == CaptureOn::Dispatch).into());
+            add("refused and paid again", (captured && payment.payment.attempts > 1).into());
+            add("refunds", refunds.iter().filter(|refund| refund.status == RefundStatus::Succeeded).count());
+            add("failed refunds", refunds.iter().filter(|refund| refund.status == RefundStatus::Failed).count());
+            add("disputes", payment.disputes.len());
+            add("expired", (order.status == OrderStatus::Expired).into());
+            add("reopened", mails.iter().filter(|mail| mail.event == Notice::Reopened).count());
+            add("cancelled", (order.status == OrderStatus::Cancelled).into());
+        }
+        add("payouts", self.movements.iter().filter(|line| line.kind == MovementKind::Payout).count());
+        figures
+    }
+
     fn expect(&mut self, what: &str, ours: i64, expected: i64) {
         if ours != expected {
             self.wrong.push(format!("{what}: {ours}, not {expected}"));

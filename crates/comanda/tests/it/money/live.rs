@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use store::crash::CrashStore;
 
+use super::Figures;
 use super::outside::{Lines, Outside};
 use super::plan::{Act, Back, Plan};
 use crate::in_process::{self, World, intent, rows};
@@ -45,7 +46,7 @@ pub(super) enum Ended {
     Stopped {
         down_ms: i64,
     },
-    Settled,
+    Settled(Figures),
 }
 
 pub(super) struct Life<'a> {
@@ -80,8 +81,7 @@ impl Life<'_> {
         self.settle(&world).await?;
         self.caps_hold(&world).await?;
         let progress = self.progress.lock().clone();
-        super::books::agree(&world, &progress).await?;
-        Ok(Ended::Settled)
+        super::books::agree(&world, &progress).await.map(Ended::Settled)
     }
 
     fn order(&self, slot: u64) -> Option<String> {

@@ -13,8 +13,9 @@ mod live;
 mod outside;
 mod plan;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use object_store::memory::InMemory;
@@ -45,8 +46,14 @@ fn in_a_process<T>(now_ms: &mut i64, work: impl Future<Output = T>) -> T {
     })
 }
 
-/// Carries a plan out; answers how often the process died.
-fn carry_out(plan: &Plan) -> Result<usize, String> {
+/// How much of each kind happened.
+type Figures = BTreeMap<&'static str, usize>;
+/// What must happen in any run of some rounds, and what else in a long one.
+const OFTEN: [&str; 6] = ["crashes", "captured", "refunds", "disputes", "expired", "cancelled"];
+const SELDOM: [&str; 5] = ["confirmed on dispatch", "refused and paid again", "failed refunds", "reopened", "payouts"];
+
+/// Carries a plan out; answers what happened.
+fn carry_out(plan: &Plan) -> Result<Figures, String> {
     let (outside, receipts, progress) = (Outside::new(plan.seed), Arc::new(InMemory::new()), Mutex::default());
     let life = Life { plan, outside: &outside, receipts: &receipts, progress: &progress };
     let mut now_ms = START_MS;
@@ -80,14 +87,17 @@ fn carry_out(plan: &Plan) -> Result<usize, String> {
                 crash = crashes.next();
             }
             Some(Ok(Ended::Stopped { down_ms })) => now_ms += down_ms,
-            Some(Ok(Ended::Settled)) => return Ok(died),
+            Some(Ok(Ended::Settled(mut figures))) => {
+                figures.insert("crashes", died);
+                return Ok(figures);
+            }
             Some(Err(problem)) => return Err(problem),
         }
     }
 }
 
 /// A panic is a finding like any other.
-fn checked(plan: &Plan) -> Result<usize, String> {
+fn checked(plan: &Plan) -> Result<Figures, String> {
     let caught = std::panic::catch_unwind(|| carry_out(plan));
     clock::simulated::end();
     caught.unwrap_or_else(|_| Err("it panicked, see above".to_owned()))
@@ -135,7 +145,7 @@ fn variable(name: &str, default: u64) -> u64 {
 #[test]
 fn books_agree_whatever_happens_and_wherever_it_crashes() {
     let (seed, rounds) = (variable("MONEY_SEED", 1), variable("MONEY_ROUNDS", 40));
-    let (next, died, failed) = (AtomicU64::new(seed), AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, happened, failed) = (AtomicU64::new(seed), Mutex::new(Figures::new()), Mutex::new(Vec::new()));
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..lanes {
@@ -146,8 +156,14 @@ fn books_agree_whatever_happens_and_wherever_it_crashes() {
                         break;
                     }
                     match checked(&Plan::new(round)) {
-                        Ok(crashes) => drop(died.fetch_add(crashes, Ordering::SeqCst)),
-                        Err(problem) => failed.lock().push((round, problem)),
+                        Ok(figures) => {
+                            let mut happened = happened.lock();
+                            figures.iter().for_each(|(kind, n)| *happened.entry(kind).or_default() += n);
+                        }
+                        Err(problem) => {
+                            eprintln!("seed {round}: {problem}");
+                            failed.lock().push((round, problem));
+                        }
                     }
                 }
             });
@@ -161,7 +177,9 @@ fn books_agree_whatever_happens_and_wherever_it_crashes() {
              MONEY_ROUNDS=1 cargo nextest run -p comanda books_agree_whatever_happens"
         );
     }
-    let died = died.into_inner();
-    println!("{rounds} rounds, {died} crashes");
-    assert!(rounds < 20 || died as u64 > rounds / 2, "too little happened: {died} crashes in {rounds} rounds");
+    let happened = happened.into_inner();
+    println!("{rounds} rounds: {happened:?}");
+    let expected = OFTEN.iter().filter(|_| rounds >= 40).chain(SELDOM.iter().filter(|_| rounds >= 400));
+    let missing: Vec<_> = expected.filter(|kind| happened.get(*kind).is_none_or(|n| *n == 0)).collect();
+    assert!(missing.is_empty(), "nothing of this happened: {missing:?}");
 }

@@ -140,12 +140,14 @@ pub(super) enum Back {
 }
 
 /// What cards do; see the simulator's `Behaviour`.
-const CARDS: [&str; 16] = [
+const CARDS: [&str; 18] = [
     "4242424242424242",
     "4242424242424242",
     "4242424242424242",
     "4242424242424242",
     "4000000000000002",
+    "4000000000009995",
+    "4000000000009995",
     "4000002500003155",
     "4000000000100018",
     "4000000000100026",
@@ -188,9 +190,15 @@ impl Plan {
         for slot in 0..orders {
             steps.push(Step { pause_ms: pause(&mut chance), act: place(slot, &mut chance) });
         }
-        for key in 0..6 + chance.below(34) {
+        for key in 0..8 + chance.below(52) {
             let slot = chance.below(orders);
-            steps.push(Step { pause_ms: pause(&mut chance), act: act(slot, key, &mut chance) });
+            let act = act(slot, key, &mut chance);
+            let pause_ms = match act {
+                // Late, when the order has expired.
+                Act::PayPix { .. } if chance.percent(40) => WINDOW_MS.unsigned_abs() + 5_000,
+                _ => pause(&mut chance),
+            };
+            steps.push(Step { pause_ms, act });
         }
         // Orders are placed in the midst of it, too.
         let mut mixed = Vec::new();
@@ -269,6 +277,7 @@ fn act(slot: u64, key: u64, chance: &mut Chance) -> Act {
         22..24 => Act::RetryRefunds { slot },
         24..28 => Act::PayPix { slot },
         28..30 => Act::Authenticate { slot, approve: chance.percent(70) },
+        30..33 if chance.percent(60) => Act::PayAgain { slot, card: CARDS[0] },
         30..33 => Act::PayAgain { slot, card: CARDS[chance.below(CARDS.len() as u64) as usize] },
         33..36 => Act::Cancel { slot, by: if chance.percent(50) { Party::Customer } else { Party::Staff } },
         36..39 => Act::Dispute { slot },
