@@ -8,7 +8,7 @@ export const rights = {
   log: (name) => [`{Sid: Log, Effect: Allow, Action: [logs:CreateLogStream, logs:PutLogEvents], Resource: !GetAtt ${name}Log.Arn}`],
   trace: () => [
     "# X-Ray knows no resources: whoever may send traces may send them all.",
-    '{Sid: Trace, Effect: Allow, Action: [xray:PutTraceSegments, xray:PutTelemetryRecords], Resource: "*"}',
+    '{Sid: Trace, Effect: Allow, Action: [xray:PutTraceSegments, xray:PutTelemetryRecords, xray:PutSpans, xray:PutSpansForIndexing], Resource: "*"}',
   ],
   rows: () => [
     "{Sid: Rows, Effect: Allow, Action: [dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem, dynamodb:ConditionCheckItem], Resource: !GetAtt Table.Arn}",
@@ -39,13 +39,16 @@ export const rights = {
   seeQueues: () => ["{Sid: SeeQueues, Effect: Allow, Action: sqs:GetQueueAttributes, Resource: [#{queueArns}, #{deadArns}]}"],
   undelivered: () => ["{Sid: Undelivered, Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Undelivered.Arn}"],
   consume: (_, queue) => [`{Sid: Consume, Effect: Allow, Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:ChangeMessageVisibility], Resource: !GetAtt ${queue}.Arn}`],
-  personal: () => ["{Sid: Personal, Effect: Allow, Action: [kms:Decrypt, kms:GenerateDataKey], Resource: !GetAtt PersonalKey.Arn}"],
+  personal: () => [
+    '{Sid: Personal, Effect: Allow, Action: [kms:Decrypt, kms:GenerateDataKey], Resource: !GetAtt PersonalKey.Arn, Condition: {StringEquals: {"kms:EncryptionContext:table": !Ref Table, "kms:EncryptionContext:purpose": personal}}}',
+  ],
+  publish: () => ["{Sid: Publish, Effect: Allow, Action: sns:Publish, Resource: !Ref OrderEvents}"],
 };
 
 /** Through which service a right uses DataKey. */
 export const via = {
   rows: "dynamodb", lists: "dynamodb", changes: "dynamodb", masterKey: "secretsmanager", provider: "secretsmanager",
-  writeReceipts: "s3", send: "sqs", undelivered: "sqs", consume: "sqs",
+  writeReceipts: "s3", send: "sqs", undelivered: "sqs", consume: "sqs", publish: "sns",
 };
 
 /** What every function may. */
@@ -73,7 +76,7 @@ export const others = {
   Api: { handler: "api", memory: 512, timeout: 29, rights: ["provider", "writeReceipts", "send", "startFlows", "seeFlows", "seeQueues"], about: "the HTTP interface",
     // The same tokens as the authorizer's: on public routes it checks none.
     variables: { COMANDA_SIGN_IN_ISSUER: "!Sub https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}", COMANDA_SIGN_IN_AUDIENCE: "!Ref PagesClient" } },
-  Relay: { handler: "relay", memory: 512, timeout: 60, rights: ["changes", "startFlows", "answerTasks", "send", "undelivered"], about: "messages of a commit go where they are handled" },
+  Relay: { handler: "relay", memory: 512, timeout: 60, rights: ["changes", "startFlows", "answerTasks", "send", "undelivered", "publish"], about: "messages of a commit go where they are handled, changes of orders to their topic" },
   Ticker: { handler: "ticker", memory: 512, timeout: 60, rights: ["provider", "startFlows", "answerTasks", "send", "undelivered"], about: "periodic work: late messages, polling, the daily close, figures for the alarms" },
   Seed: { handler: "seed", memory: 256, timeout: 60, rights: [], about: "makes what the functions need to begin with; invoked by scripts/deploy" },
 };

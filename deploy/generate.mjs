@@ -335,6 +335,8 @@ const globals = () => `Globals:
         COMANDA_STATE_MACHINES: ${json(flows.map(({ name }) => [name, `arn:\${AWS::Partition}:states:\${AWS::Region}:\${AWS::AccountId}:stateMachine:\${AWS::StackName}-${name}`]))}
         COMANDA_SECRETS: !Ref MasterKey
         COMANDA_KMS_KEY: !GetAtt PersonalKey.Arn
+        COMANDA_EVENTS_TOPIC: !Ref OrderEvents
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: !Ref SpansTo
         COMANDA_MAIL_FROM: !Ref MailFrom
         COMANDA_MAIL_CONFIGURATION: !Ref MailSettings
         COMANDA_METRICS_NAMESPACE: Comanda

@@ -111,3 +111,9 @@ pub const FLOWS: [(&str, &str); 5] = [
     (VOID_FLOW_NAME, VOID_FLOW),
     (LATE_PAYMENT_FLOW_NAME, LATE_PAYMENT_FLOW),
 ];
+
+/// The public id of an order, `ord_…`.
+#[must_use]
+pub fn order_id(id: i64) -> String {
+    records::order::public_id(id)
+}

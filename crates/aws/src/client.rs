@@ -8,8 +8,10 @@ use object_store::client::HttpRequest;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use store::BoxError;
+use tracing::Instrument as _;
 
 use crate::credentials::{self, CredentialError};
+use crate::trace;
 
 /// How often a request is tried.
 pub const MAX_TRIES: u32 = 8;
@@ -92,6 +94,18 @@ pub enum CallError {
     /// There are no credentials.
     #[error("there are no AWS credentials")]
     Credentials(#[source] object_store::Error),
+}
+
+impl CallError {
+    /// Its name, for traces: nothing of the request.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            CallError::Refused(refusal) => &refusal.code,
+            CallError::Unanswered { .. } => "Unanswered",
+            CallError::Credentials(_) => "NoCredentials",
+        }
+    }
 }
 
 /// What to do about a refusal.
@@ -272,6 +286,16 @@ impl Aws {
     /// # Errors
     /// [`CallError`] of the last try.
     pub async fn send(&self, request: &Request) -> Result<Json, CallError> {
+        let target = request.headers.iter().find(|(name, _)| *name == "x-amz-target").map(|(_, value)| value.as_str());
+        let method = target.and_then(|target| target.rsplit('.').next()).unwrap_or(request.method);
+        let span = tracing::info_span!(
+            target: "aws", "request", rpc.system = "aws-api", rpc.service = request.service, rpc.method = method,
+            tries = tracing::field::Empty, error = tracing::field::Empty,
+        );
+        self.send_until(request).instrument(span).await
+    }
+
+    async fn send_until(&self, request: &Request) -> Result<Json, CallError> {
         let begin = Instant::now();
         let mut tries = 1;
         loop {
@@ -282,6 +306,11 @@ impl Aws {
                 Err(CallError::Unanswered { .. }) => Class::Failed,
             };
             if class == Class::Final || tries >= MAX_TRIES || begin.elapsed() >= LONGEST {
+                let span = tracing::Span::current();
+                span.record("tries", tries);
+                if let Err(error) = &result {
+                    span.record("error", error.code());
+                }
                 return result;
             }
             if let Err(error) = &result {
@@ -292,7 +321,15 @@ impl Aws {
         }
     }
 
-    /// Signs a request, sends it once, and reads its answer.
+    /// Sends a request once.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn send_once(&self, request: &Request) -> Result<Json, CallError> {
+        self.try_once(request).await
+    }
+
+    /// Signs a request, sends it once, and reads its answer. An answer in XML is a text.
     async fn try_once(&self, request: &Request) -> Result<Json, CallError> {
         let Request { service, method, url, headers, body } = request;
         let unanswered = |source: BoxError| CallError::Unanswered { service, source };
@@ -306,14 +343,21 @@ impl Aws {
         AwsAuthorizer::new(&credential, service, &self.region)
             .try_authorize(&mut signed, Some(&digest))
             .map_err(CallError::Credentials)?;
-        let (parts, _) = signed.into_parts();
+        let (mut parts, _) = signed.into_parts();
+        // Not signed: whoever passes it on may change it.
+        if let Some(trace) = trace::header().and_then(|header| header.parse().ok()) {
+            parts.headers.insert(trace::HEADER, trace);
+        }
         let sent = self.http.request(parts.method, url).headers(parts.headers).body(body.clone()).send().await;
         let answer = sent.map_err(|error| unanswered(error.without_url().into()))?;
         let status = answer.status().as_u16();
         let code = answer.headers().get("x-amzn-errortype").map(HeaderValue::as_bytes).map(<[u8]>::to_vec);
+        let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_xml = kind.contains("xml");
         let bytes = answer.bytes().await.map_err(|error| unanswered(error.without_url().into()))?;
         let parsed = match bytes.is_empty() {
             true => Ok(Json::Null),
+            false if is_xml => Ok(Json::from(String::from_utf8_lossy(&bytes))),
             false => serde_json::from_slice::<Json>(&bytes),
         };
         if (200..300).contains(&status) {
@@ -325,9 +369,16 @@ impl Aws {
 }
 
 fn refusal(service: &'static str, status: u16, header: Option<&[u8]>, body: Json) -> Refusal {
-    let text = |names: &[&str]| names.iter().find_map(|name| body.get(name)?.as_str().map(str::to_owned));
+    // `<Error><Code>…</Code><Message>…</Message></Error>` of the services that speak XML.
+    let element = |name: &str| {
+        let (_, rest) = body.as_str()?.split_once(&format!("<{name}>"))?;
+        rest.split_once('<').map(|(text, _)| text.to_owned())
+    };
+    let text = |names: &[&str]| {
+        names.iter().find_map(|name| body.get(name).and_then(Json::as_str).map(str::to_owned).or_else(|| element(name)))
+    };
     let header = header.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let code = text(&["__type", "code"]).or(header).unwrap_or_default();
+    let code = text(&["__type", "code", "Code"]).or(header).unwrap_or_default();
     // `namespace#Name:address` in its longest form.
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or_default().to_owned();
     let message = text(&["message", "Message"]).unwrap_or_default();
@@ -393,5 +444,8 @@ mod tests {
     fn names_of_errors_lose_their_namespace() {
         let header = refusal("sqs", 400, Some(b"QueueDoesNotExist:http://x/"), Json::Null);
         assert_eq!(header.code, "QueueDoesNotExist");
+        let xml = "<ErrorResponse><Error><Code>NotFound</Code><Message>no topic</Message></Error></ErrorResponse>";
+        let xml = refusal("sns", 404, None, xml.into());
+        assert_eq!((xml.code.as_str(), xml.message.as_str()), ("NotFound", "no topic"));
     }
 }

@@ -61,7 +61,7 @@ struct Kept {
 pub enum KeyError {
     /// KMS did not answer, or refused.
     #[error("KMS gives no data key")]
-    Kms(#[source] CallError),
+    Kms(#[source] Box<CallError>),
     /// What KMS answered, or a row, is no key.
     #[error("the data key {0} is damaged")]
     Damaged(i64),
@@ -167,7 +167,7 @@ impl Keyring {
     }
 
     async fn call(&self, operation: &str, body: &Json) -> Result<Json, KeyError> {
-        self.aws.call(KMS, &self.endpoint, operation, body).await.map_err(KeyError::Kms)
+        self.aws.call(KMS, &self.endpoint, operation, body).await.map_err(|error| KeyError::Kms(error.into()))
     }
 }
 

@@ -19,8 +19,9 @@ pub const MAX_SORT_BYTES: usize = 1_024;
 
 /// Over how many partitions a listing is spread if it is not in [`SHARDS`].
 const LISTING_SHARDS: u32 = 16;
-/// How many partitions listings (`None`) and indexes have that take more than 1,000 writes a second. An index that is not
-/// here has one for each value.
+/// How many partitions listings (`None`) and indexes have: one suffices where rows are few or one process writes them, and each
+/// more is a request more; many where they take more than 1,000 writes a second. An index that is not here has one for each
+/// value.
 ///
 /// Invariant: part of the layout; what is stored was put under these numbers.
 const SHARDS: &[(&str, Option<&str>, u32)] = &[
@@ -31,6 +32,11 @@ const SHARDS: &[(&str, Option<&str>, u32)] = &[
     ("payments", Some("waiting"), 16),
     ("idempotency_keys", Some("by_day"), 16),
     ("received_events", Some("by_day"), 16),
+    ("products", None, 1),
+    ("ledger_accounts", None, 1),
+    ("ledger_totals", None, 1),
+    ("ledger_pages", None, 1),
+    ("ledger_days", None, 1),
 ];
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";

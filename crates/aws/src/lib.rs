@@ -30,6 +30,8 @@ pub mod mail;
 pub mod outbox;
 #[cfg(feature = "cloud")]
 pub mod queues;
+#[cfg(feature = "cloud")]
+pub mod trace;
 
 #[cfg(feature = "cloud")]
 pub use dynamo::{DynamoStore, definition};

@@ -5,7 +5,6 @@
 mod audits;
 mod captures;
 mod contract;
-mod counts;
 mod disputes;
 mod ended_flows;
 mod events;

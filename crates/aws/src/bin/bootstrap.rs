@@ -3,13 +3,19 @@
 use std::process::ExitCode;
 
 use aws::lambda::{self, Entry};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::prelude::*;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let filter = std::env::var("COMANDA_LOG").unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_ansi(false).init();
+    let log = tracing_subscriber::fmt::layer().json().with_ansi(false).with_filter(EnvFilter::new(filter));
+    // Spans are recorded only where somebody takes them.
+    let traced = std::env::var_os("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").is_some_and(|url| !url.is_empty());
+    let spans = traced.then(|| lambda::recorder().with_filter(LevelFilter::INFO));
+    tracing_subscriber::registry().with(log).with(spans).init();
     let handler = std::env::var("_HANDLER").unwrap_or_default();
     let Some(entry) = Entry::of(&handler) else {
         tracing::error!(handler, "no such handler; use api, fn.NAME, relay, queue.NAME, ticker or seed");

@@ -14,7 +14,9 @@ use serde_json::json;
 use sha2::Sha256;
 use store::{OpenError, Schema, Store};
 
+use super::news::Topic;
 use super::sender::Sender;
+use super::spans::Exporter;
 use crate::client::{Aws, CallError, SECRETS};
 use crate::documents::Documents;
 use crate::keys::{DATA_KEYS, KMS, Keyring};
@@ -64,6 +66,10 @@ pub struct Environment {
     /// Below what the application sees of its store.
     pub(super) store: Arc<dyn Store>,
     pub(super) outbox: Outbox,
+    /// Where changes of orders are told of.
+    pub(super) topic: Option<Topic>,
+    /// Where spans go.
+    pub(super) exporter: Option<Exporter>,
     /// For task tokens of an engine that never runs here.
     pub(super) token_key: [u8; 32],
     /// The dimension of the figures.
@@ -151,12 +157,15 @@ impl Environment {
             app.set_callback_base(&public_url);
         }
         let routes = Routes { queues: map("COMANDA_QUEUES")?, machines: map("COMANDA_STATE_MACHINES")? };
+        let stage = variable("COMANDA_STAGE").unwrap_or_else(|| "test".into());
         Ok(Environment {
             app,
             store,
+            topic: variable("COMANDA_EVENTS_TOPIC").map(|arn| Topic::new(aws.clone(), &arn)),
+            exporter: Exporter::from_variables(aws.clone(), &stage),
             outbox: Outbox::new(aws, routes),
             token_key: derive(&master, "comanda/task-tokens/1"),
-            stage: variable("COMANDA_STAGE").unwrap_or_else(|| "test".into()),
+            stage,
             namespace: variable("COMANDA_METRICS_NAMESPACE").unwrap_or_else(|| "Comanda".into()),
         })
     }

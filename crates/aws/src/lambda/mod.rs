@@ -5,21 +5,27 @@ mod ended;
 mod environment;
 mod identity;
 mod metrics;
+mod news;
 mod queue;
 mod relay;
 mod runtime_api;
 mod sender;
+mod spans;
 mod ticker;
 
 use std::sync::Arc;
 
 use app::{Consumer, Function, FunctionError};
 use serde_json::{Value as Json, json};
+use tracing::Instrument as _;
 
 pub use environment::{Environment, SetupError};
+pub use spans::{Spans, recorder};
 
 use api::Api;
 use runtime_api::{Invocation, RuntimeApi};
+
+use crate::trace;
 
 /// What a handler's name chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +100,25 @@ pub async fn run(entry: Entry) -> Result<(), SetupError> {
     };
     loop {
         let invocation = runtime.next().await?;
-        let answer = handle(&handler, &environment, &invocation).await;
+        trace::begin(invocation.trace.clone());
+        if let Some(exporter) = &environment.exporter {
+            exporter.begin(invocation.trace.as_ref());
+        }
+        let span = tracing::info_span!(
+            target: "aws", "invocation", faas.invocation_id = invocation.id(), error = tracing::field::Empty
+        );
+        let answer = async {
+            let answer = handle(&handler, &environment, &invocation).await;
+            if let Err(error) = &answer {
+                tracing::Span::current().record("error", error.error.as_str());
+            }
+            answer
+        };
+        let answer = answer.instrument(span).await;
         runtime.answer(&invocation, answer).await?;
+        if let Some(exporter) = &environment.exporter {
+            exporter.end(invocation.trace.as_ref()).await;
+        }
     }
 }
 

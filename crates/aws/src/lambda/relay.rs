@@ -1,10 +1,12 @@
-//! The changes of the table: new messages, and those that a person put back, go on their way.
+//! The changes of the table: new messages, and those that a person put back, go on their way; what becomes of orders is
+//! published.
 
 use futures::StreamExt as _;
 use serde_json::Value as Json;
 use store::Row;
 use store::message::MESSAGES;
 
+use super::news::{OrderNews, Topic};
 use super::{Environment, failures};
 use crate::delivery::DEAD;
 use crate::item;
@@ -29,7 +31,30 @@ pub(super) async fn deliver(environment: &Environment, event: &Json) -> Json {
             }
         }
     });
-    failures(failed.buffered(CONCURRENCY).filter_map(async |failed| failed).collect().await)
+    let mut failed: Vec<String> = failed.buffered(CONCURRENCY).filter_map(async |failed| failed).collect().await;
+    if let Some(topic) = &environment.topic {
+        failed.extend(tell(topic, event).await);
+    }
+    failures(failed)
+}
+
+/// Publishes what became of orders; answers which records failed.
+async fn tell(topic: &Topic, event: &Json) -> Vec<String> {
+    let records = event.get("Records").and_then(Json::as_array).into_iter().flatten();
+    let news = records.filter_map(|record| {
+        let change = record.get("dynamodb")?;
+        Some((sequence(change), OrderNews::of(change)?))
+    });
+    let told = futures::stream::iter(news).map(|(sequence, news)| async move {
+        let error = topic.publish(&news).await.err()?;
+        tracing::warn!(%error, "news of an order stay for now");
+        Some(sequence)
+    });
+    told.buffered(CONCURRENCY).filter_map(async |failed| failed).collect().await
+}
+
+fn sequence(change: &Json) -> String {
+    change.get("SequenceNumber").and_then(Json::as_str).unwrap_or_default().to_owned()
 }
 
 /// The message of a record, if it is one to be sent: it is new, or it has left a dead-letter queue.
@@ -42,8 +67,7 @@ fn message(record: &Json) -> Option<(String, Row)> {
         Some("MODIFY") => is_dead(change.pointer("/OldImage/queue/S").and_then(Json::as_str)),
         _ => false,
     };
-    let sequence = change.get("SequenceNumber").and_then(Json::as_str).unwrap_or_default();
-    (due && !is_dead(row.text("queue"))).then(|| (sequence.to_owned(), row))
+    (due && !is_dead(row.text("queue"))).then(|| (sequence(change), row))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use app::FunctionError;
 use serde_json::{Value as Json, json};
 
 use super::SetupError;
+use crate::trace::Trace;
 
 /// The API of this process.
 pub(super) struct RuntimeApi {
@@ -23,6 +24,7 @@ const UNTOLD: Duration = Duration::from_secs(30);
 pub(super) struct Invocation {
     id: String,
     deadline_ms: Option<i64>,
+    pub(super) trace: Option<Trace>,
     pub(super) event: Json,
 }
 
@@ -31,6 +33,10 @@ impl Invocation {
     pub(super) fn time_left(&self) -> Duration {
         let Some(deadline) = self.deadline_ms else { return UNTOLD };
         Duration::from_millis(u64::try_from(deadline - store::clock::now_ms()).unwrap_or(0))
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 }
 
@@ -52,8 +58,9 @@ impl RuntimeApi {
         let id = header("lambda-runtime-aws-request-id");
         let id = id.ok_or(SetupError::Missing("the id of the invocation"))?.to_owned();
         let deadline_ms = header("lambda-runtime-deadline-ms").and_then(|text| text.parse().ok());
+        let trace = header("lambda-runtime-trace-id").and_then(Trace::of);
         let event = answer.bytes().await.map_err(SetupError::Runtime)?;
-        Ok(Invocation { id, deadline_ms, event: serde_json::from_slice(&event).unwrap_or(Json::Null) })
+        Ok(Invocation { id, deadline_ms, trace, event: serde_json::from_slice(&event).unwrap_or(Json::Null) })
     }
 
     pub(super) async fn answer(

@@ -62,7 +62,7 @@ impl Chaos {
 }
 
 /// One HTTP message: its head and its body.
-async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+pub(crate) async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 16_384];
     loop {

@@ -16,16 +16,18 @@ use crate::faults::{Fault, chaos, proxy};
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(30);
 const TABLE: &str = "comanda-test";
+/// The trace that every invocation belongs to.
+pub(crate) const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 /// An installation on the emulator.
-struct Cloud {
-    emulator: Emulator,
-    variables: BTreeMap<&'static str, String>,
+pub(crate) struct Cloud {
+    pub(crate) emulator: Emulator,
+    pub(crate) variables: BTreeMap<&'static str, String>,
 }
 
 impl Cloud {
-    async fn new() -> Option<Cloud> {
+    pub(crate) async fn new() -> Option<Cloud> {
         let emulator = Kind::Ministack.start()?;
         let cloud = Cloud { emulator, variables: BTreeMap::new() };
         cloud.call(aws::client::DYNAMODB, "CreateTable", &definition(TABLE)).await;
@@ -54,7 +56,7 @@ impl Cloud {
         Some(Cloud { variables, ..cloud })
     }
 
-    async fn call(&self, service: Service, operation: &str, body: &Json) -> Json {
+    pub(crate) async fn call(&self, service: Service, operation: &str, body: &Json) -> Json {
         aws().call(service, &self.emulator.url, operation, body).await.unwrap()
     }
 
@@ -66,18 +68,23 @@ impl Cloud {
         rows.map(|row| row.key().int().unwrap().to_string()).collect()
     }
 
-    async fn function(&self, handler: &str) -> Function {
+    pub(crate) async fn function(&self, handler: &str) -> Function {
         let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bootstrap"));
+        let mut command = Command::new(binary());
         command.envs(&self.variables).env("_HANDLER", handler).env("COMANDA_LOG", "warn");
         command.env("AWS_LAMBDA_RUNTIME_API", api.local_addr().unwrap().to_string()).stdin(Stdio::null());
         Function { begin: Instant::now(), process: command.spawn().unwrap(), api }
     }
 }
 
+/// The functions' binary: that of this build, or the one that `BOOTSTRAP` names.
+fn binary() -> String {
+    std::env::var("BOOTSTRAP").unwrap_or_else(|_| env!("CARGO_BIN_EXE_bootstrap").to_owned())
+}
+
 /// A running function.
-struct Function {
-    begin: Instant,
+pub(crate) struct Function {
+    pub(crate) begin: Instant,
     process: Child,
     api: TcpListener,
 }
@@ -91,7 +98,7 @@ impl Drop for Function {
 
 impl Function {
     /// Hands it an event; the path of its answer (`response` or `error`) and the answer.
-    async fn invoke(&self, event: &Json) -> (String, Json) {
+    pub(crate) async fn invoke(&self, event: &Json) -> (String, Json) {
         let event = event.to_string();
         let work = async {
             loop {
@@ -99,7 +106,7 @@ impl Function {
                 while let Some((path, body)) = request(&mut stream).await {
                     let answer = match path.ends_with("/next") {
                         true => format!(
-                            "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: 1\r\ncontent-length: {}\r\n\r\n{event}",
+                            "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: 1\r\nlambda-runtime-trace-id: {TRACE}\r\ncontent-length: {}\r\n\r\n{event}",
                             event.len()
                         ),
                         false => "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned(),
@@ -114,8 +121,15 @@ impl Function {
         tokio::time::timeout(ANSWER, work).await.unwrap()
     }
 
+    /// The most memory that it has had.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// The answer to an event that it handles.
-    async fn answer(&self, event: &Json) -> Json {
+    pub(crate) async fn answer(&self, event: &Json) -> Json {
         let (kind, answer) = self.invoke(event).await;
         assert_eq!(kind, "response", "{answer}");
         answer
@@ -123,7 +137,7 @@ impl Function {
 }
 
 /// The path and the body of a request.
-async fn request(stream: &mut TcpStream) -> Option<(String, Json)> {
+pub(crate) async fn request(stream: &mut TcpStream) -> Option<(String, Json)> {
     let mut bytes = Vec::new();
     let mut chunk = vec![0; 16_384];
     loop {
@@ -143,7 +157,7 @@ async fn request(stream: &mut TcpStream) -> Option<(String, Json)> {
     }
 }
 
-fn http(method: &str, path: &str, body: Option<Json>, staff: bool) -> Json {
+pub(crate) fn http(method: &str, path: &str, body: Option<Json>, staff: bool) -> Json {
     let groups = if staff { "[admin]" } else { "" };
     json!({
         "version": "2.0", "rawPath": path, "rawQueryString": "",

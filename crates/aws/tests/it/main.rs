@@ -2,11 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, clippy::indexing_slicing, reason = "tests")]
 
+mod counts;
 mod emulator;
 mod faults;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod personal;
 mod queues;
+mod services;
+#[cfg(feature = "lambda")]
+mod starts;
 mod steps;
 mod store_suite;
+#[cfg(feature = "lambda")]
+mod watching;

@@ -30,6 +30,8 @@ struct Table {
     about: String,
     order: String,
     each: Vec<Count>,
+    /// Of one refund.
+    refund: Vec<Count>,
     kept: Vec<Count>,
     rest: Vec<Count>,
     regions: BTreeMap<String, BTreeMap<String, Price>>,
@@ -53,6 +55,9 @@ struct Price {
     per: Decimal,
     page: String,
     seen: bool,
+    /// Who else states it, and when.
+    #[serde(default)]
+    also: String,
 }
 
 /// What `comanda cost` says.
@@ -69,11 +74,14 @@ struct Estimate {
     at_rest: Vec<Line>,
     /// Each order.
     per_order: Vec<Line>,
+    /// Each refund.
+    per_refund: Vec<Line>,
     /// Each stored order, for each month that it is kept.
     per_stored_order: Vec<Line>,
     /// In dollars.
     at_rest_usd: Decimal,
     per_1000_orders_usd: Decimal,
+    per_1000_refunds_usd: Decimal,
     /// What a month's orders cost in each month that they are kept.
     storage_of_a_month_usd: Decimal,
     month_usd: Decimal,
@@ -89,6 +97,7 @@ struct Line {
     per: Decimal,
     page: String,
     seen: bool,
+    also: String,
     how: String,
     /// Of the count: of one month at rest, or of a thousand orders.
     amount_usd: Decimal,
@@ -109,6 +118,8 @@ fn estimate(table: Table, region: &str, orders_per_day: u64) -> Result<Estimate,
     let lines = |counts: Vec<Count>, times: u64| counts.into_iter().map(|count| line(count, prices, times)).collect();
     let at_rest: Vec<Line> = collect(lines(table.rest, 1))?;
     let per_order: Vec<Line> = collect(lines(table.each, THOUSAND))?;
+    let per_refund: Vec<Line> = collect(lines(table.refund, THOUSAND))?;
+    let refunds = sum(&per_refund)?;
     let per_stored_order: Vec<Line> = collect(lines(table.kept, THOUSAND))?;
     let rest = sum(&at_rest)?;
     let thousand = sum(&per_order)?;
@@ -125,9 +136,11 @@ fn estimate(table: Table, region: &str, orders_per_day: u64) -> Result<Estimate,
         formula: FORMULA,
         at_rest,
         per_order,
+        per_refund,
         per_stored_order,
         at_rest_usd: rest,
         per_1000_orders_usd: thousand,
+        per_1000_refunds_usd: refunds,
         storage_of_a_month_usd: storage,
         month_usd: month,
     })
@@ -143,10 +156,10 @@ fn too_large() -> Failure {
 
 /// `None` if its price is missing or the amount too large.
 fn line(count: Count, prices: &BTreeMap<String, Price>, times: u64) -> Option<Line> {
-    let Price { usd, per, page, seen } = prices.get(&count.price)?.clone();
+    let Price { usd, per, page, seen, also } = prices.get(&count.price)?.clone();
     let amount_usd = count.count.times(usd)?.over(per)?.scale(times, 1)?;
     let Count { service, what, count, how, .. } = count;
-    Some(Line { service, what, count, usd, per, page, seen, how, amount_usd })
+    Some(Line { service, what, count, usd, per, page, seen, also, how, amount_usd })
 }
 
 fn sum(lines: &[Line]) -> Result<Decimal, Failure> {
@@ -163,11 +176,13 @@ fn describe(estimate: &Estimate) -> String {
     );
     section(&mut text, "At rest, a month", &estimate.at_rest, estimate.at_rest_usd);
     section(&mut text, "A thousand orders", &estimate.per_order, estimate.per_1000_orders_usd);
+    section(&mut text, "A thousand refunds", &estimate.per_refund, estimate.per_1000_refunds_usd);
     let _ = writeln!(text, "A month's orders, stored, each month: {:>12}\n", estimate.storage_of_a_month_usd.cents());
     let _ = writeln!(text, "A month of {} orders a day: {:>12}\n", estimate.orders_per_day, estimate.month_usd.cents());
     let _ = writeln!(text, "{}", estimate.formula);
     text.push_str(
-        "~ marks prices that nobody has read on the price page for this table: look them up. No free tiers, no tax.",
+        "~ marks prices that nobody has read on the price page of AWS for this table (--json names who else states them): look\n\
+         them up. Refunds are not in the month. No free tiers, no tax.",
     );
     text
 }
@@ -219,6 +234,7 @@ mod tests {
             per: per.parse().unwrap(),
             page: String::new(),
             seen: true,
+            also: String::new(),
         };
         let count = |count: &str, price: &str| Count {
             service: String::new(),
@@ -233,6 +249,7 @@ mod tests {
             about: String::new(),
             order: String::new(),
             each: vec![count("14", "call")],
+            refund: vec![count("4", "call")],
             kept: vec![count("0.00001", "gb")],
             rest: vec![count("2", "key")],
             regions: [("here".into(), prices.into_iter().map(|(n, p)| (n.to_owned(), p)).collect())].into(),
@@ -243,6 +260,32 @@ mod tests {
         // 36,500 orders.
         assert_eq!(estimate.storage_of_a_month_usd, usd("0.16425"));
         assert_eq!(estimate.month_usd, usd("2").add(usd("12.775")).unwrap().add(usd("0.16425")).unwrap());
+    }
+
+    /// The amounts in 10^-12 dollars, from the texts of the table, by arithmetic of its own.
+    #[test]
+    fn the_estimate_is_the_sum_of_what_is_counted() {
+        fn parse(text: &str) -> (i128, u32) {
+            let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+            (format!("{whole}{rest}").parse().unwrap(), u32::try_from(rest.len()).unwrap())
+        }
+        let table: serde_json::Value = serde_json::from_str(TABLE).unwrap();
+        for (region, prices) in table["regions"].as_object().unwrap() {
+            let estimate = estimate(self::table(), region, 1_000).unwrap();
+            for (part, found) in [("each", estimate.per_1000_orders_usd), ("refund", estimate.per_1000_refunds_usd)] {
+                let cost = |line: &serde_json::Value| {
+                    let price = &prices[line["price"].as_str().unwrap()];
+                    let ((count, a), (usd, b)) =
+                        (parse(line["count"].as_str().unwrap()), parse(price["usd"].as_str().unwrap()));
+                    let per: i128 = price["per"].as_str().unwrap().parse().unwrap();
+                    count * usd * 1_000 * 10_i128.pow(12) / per / 10_i128.pow(a + b)
+                };
+                let sum: i128 = table[part].as_array().unwrap().iter().map(cost).sum();
+                let (digits, places) = parse(&found.to_string());
+                let found = digits * 10_i128.pow(12 - places);
+                assert!((found - sum).abs() <= 1_000, "{region} {part}: {found} and {sum}");
+            }
+        }
     }
 
     #[test]
