@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Moment};
 
+use domain::Currency;
 use domain::basket;
 use domain::catalogue::{Product, ProductError, is_code};
 use parking_lot::RwLock;
@@ -15,7 +16,7 @@ use crate::error::StoreError;
 use crate::idempotency::{Before, IdempotencyKey};
 use crate::records::product::{self, PRODUCTS};
 use crate::records::stock::{ADJUSTMENTS, STOCK};
-use crate::views::{CatalogueView, ProductView, StockView};
+use crate::views::{CatalogueView, CheckoutForm, CheckoutView, ProductView, StockView};
 use crate::{App, FindError, Kind, Problem};
 
 /// The most products of a catalogue.
@@ -196,6 +197,19 @@ impl Problem for AdjustError {
 }
 
 impl App {
+    fn checkout_view(&self) -> CheckoutView {
+        let checkout = self.provider.checkout();
+        let pix = checkout.pix && self.settings.currency == Currency::BRL;
+        let all =
+            [("card", checkout.card), ("token", checkout.token), ("pix", pix), ("hosted", checkout.hosted.is_some())];
+        let form = checkout.hosted.and_then(|hosted| hosted.form);
+        CheckoutView {
+            provider: self.provider.name().to_owned(),
+            types: all.into_iter().filter(|(_, taken)| *taken).map(|(name, _)| name.to_owned()).collect(),
+            form: form.map(|form| CheckoutForm { script: form.script, publishable_key: form.publishable_key }),
+        }
+    }
+
     /// Everything that is sold, with its stock.
     ///
     /// # Errors
@@ -216,6 +230,7 @@ impl App {
             delivery_fee: self.settings.charges.delivery_fee,
             service_fee_basis_points: self.settings.charges.service_basis_points,
             max_tip: self.settings.charges.max_tip,
+            checkout: self.checkout_view(),
             products,
         })
     }

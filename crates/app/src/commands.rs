@@ -64,6 +64,9 @@ pub enum PaymentMethod {
     },
     /// Pix: the answer carries a QR payload to pay by phone.
     Pix {},
+    /// With the provider: in its form on the page (`clientSecret`), or on its own page (`actionUrl`). The catalogue's
+    /// `checkout` tells whether this shop takes it.
+    Hosted {},
 }
 
 impl fmt::Debug for PaymentMethod {
@@ -72,6 +75,7 @@ impl fmt::Debug for PaymentMethod {
             PaymentMethod::Card { .. } => "Card(..)",
             PaymentMethod::Token { .. } => "Token(..)",
             PaymentMethod::Pix {} => "Pix",
+            PaymentMethod::Hosted {} => "Hosted",
         })
     }
 }

@@ -231,6 +231,7 @@ fn about(subject: &Subject) -> &str {
         Subject::Intent(intent) => &intent.id,
         Subject::Refund(refund) => &refund.id,
         Subject::Dispute(dispute) => &dispute.id,
+        Subject::Named(name) => name,
         Subject::Other => "",
     }
 }

@@ -17,7 +17,7 @@ use crate::provider::{IntentStatus, ProviderError};
 use crate::records::Payment;
 use crate::records::key::{IDEMPOTENCY_KEYS, RECEIVED_EVENTS, TICKERS, day};
 use crate::records::order;
-use crate::records::payment::PAYMENTS;
+use crate::records::payment::{PAYMENTS, PIX};
 use crate::undo::start_void;
 
 /// The beats; the body is a [`Beat`].
@@ -159,7 +159,7 @@ impl App {
     pub(crate) fn ask_again(&self, payment: &Payment, written_off: bool, now: i64) -> Option<i64> {
         let pace = self.settings.poll_after_ms;
         if !written_off {
-            return Some(now + if payment.method() == "pix" { pace.saturating_mul(4) } else { pace });
+            return Some(now + if payment.method() == PIX { pace.saturating_mul(4) } else { pace });
         }
         let age = now - payment.expires_at;
         let pause = (age / 4).max(pace.saturating_mul(10)).min(LONGEST_PAUSE_MS);
@@ -210,7 +210,10 @@ impl App {
             None => self.provider.find(&payment.authorise_request(None)).await,
         };
         match found {
-            Ok(Some(found)) if found.status == IntentStatus::Pending && payment.is_written_off() => {
+            Ok(Some(found))
+                if matches!(found.status, IntentStatus::Pending | IntentStatus::Approved)
+                    && payment.is_written_off() =>
+            {
                 let mut batch = Batch::new();
                 start_void(&mut batch, payment.order_id, payment.attempts, Some(&found.id), false);
                 self.commit(batch).await?;

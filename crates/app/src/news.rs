@@ -18,9 +18,20 @@ impl App {
     /// # Errors
     /// [`StoreError`]; nothing changed, and the event may come again.
     pub(crate) async fn take_event(&self, source: &str, event: &Event) -> Result<WebhookOutcome, StoreError> {
+        let subject = match &event.subject {
+            Subject::Named(name) => match self.named(source, event, name).await? {
+                Ok(subject) => subject,
+                Err(outcome) => return Ok(outcome),
+            },
+            known => known.clone(),
+        };
+        let subject = match subject {
+            Subject::Intent(intent) => Subject::Intent(self.completed(&intent).await?),
+            other => other,
+        };
         // Asked before anything is decided: neither a dispute nor a refund names our order.
-        let about = match &event.subject {
-            Subject::Other => return Ok(WebhookOutcome::Ignored),
+        let about = match &subject {
+            Subject::Other | Subject::Named(_) => return Ok(WebhookOutcome::Ignored),
             Subject::Intent(_) => None,
             Subject::Refund(Refund { intent, .. }) | Subject::Dispute(Dispute { intent, .. }) => {
                 Some(self.intent_of(intent).await?)
@@ -29,17 +40,15 @@ impl App {
         for _ in 0..MAX_TRIES {
             let mut batch = Batch::new();
             let now = self.now();
-            let key = event_key(source, &event.id);
-            if self.store.get(&RECEIVED_EVENTS, &key.as_str().into()).await?.is_some() {
-                // The sender forgets the event once it is answered: the first one must be durable by then.
-                self.store.flush().await?;
+            if self.is_known(source, event).await? {
                 return Ok(WebhookOutcome::Duplicate);
             }
             batch.insert(received_event(source, &event.id, now));
+            let key = event_key(source, &event.id);
             if self.store.get(&FAILED_EVENTS, &key.as_str().into()).await?.is_some() {
                 batch.delete(&FAILED_EVENTS, key.as_str());
             }
-            let outcome = match (&event.subject, &about) {
+            let outcome = match (&subject, &about) {
                 (Subject::Intent(intent), _) => self.decide(intent, now, &mut batch).await?,
                 (Subject::Refund(refund), Some(intent)) => {
                     self.hear_refund(refund, intent.as_ref(), now, &mut batch).await?
@@ -56,6 +65,37 @@ impl App {
             }
         }
         Err(StoreError::Busy)
+    }
+
+    /// Whether an event was handled before.
+    async fn is_known(&self, source: &str, event: &Event) -> Result<bool, StoreError> {
+        let key = event_key(source, &event.id);
+        let known = self.store.get(&RECEIVED_EVENTS, &key.as_str().into()).await?.is_some();
+        if known {
+            // The sender forgets the event once it is answered: the first one must be durable by then.
+            self.store.flush().await?;
+        }
+        Ok(known)
+    }
+
+    /// What an event names, or what becomes of the event without it: it is asked about only once.
+    async fn named(
+        &self,
+        source: &str,
+        event: &Event,
+        name: &str,
+    ) -> Result<Result<Subject, WebhookOutcome>, StoreError> {
+        if self.is_known(source, event).await? {
+            return Ok(Err(WebhookOutcome::Duplicate));
+        }
+        match self.provider.look_up(name).await {
+            Ok(subject) => Ok(Ok(subject)),
+            Err(ProviderError::Unavailable) => Err(StoreError::Unavailable(ProviderError::Unavailable.into())),
+            Err(error) => {
+                tracing::warn!(event = event.id, %error, "what an event names is not known to the payment provider");
+                Ok(Err(WebhookOutcome::Ignored))
+            }
+        }
     }
 
     /// The payment that a refund or dispute is about; `None` if the provider knows of none.

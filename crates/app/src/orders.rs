@@ -219,6 +219,7 @@ pub(crate) fn payment_view(payment: &Payment) -> PaymentView {
             .map(|code| Failure { code, message: text("failure_message").unwrap_or_default() }),
         qr: text("qr"),
         action_url: text("action_url"),
+        client_secret: text("client_secret"),
         expires_at: Instant(payment.expires_at),
     }
 }

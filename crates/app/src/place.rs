@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::idempotency::{Before, IdempotencyKey};
 use crate::provider::{Card, ProviderError, is_card_number};
 use crate::records::order::{self, Body, NewOrder};
-use crate::records::payment::NewPayment;
+use crate::records::payment::{NewPayment, PIX};
 use crate::records::{Order, Payment};
 use crate::views::PlacedOrder;
 use crate::{App, Instant, Kind, Problem};
@@ -168,7 +168,7 @@ impl App {
                     expires_at,
                     provider: self.provider.name(),
                     // A Pix is taken when it is paid.
-                    capture_on: if method == "pix" { CaptureOn::Acceptance } else { self.settings.capture_on },
+                    capture_on: if method == PIX { CaptureOn::Acceptance } else { self.settings.capture_on },
                 }
                 .row(),
             );
@@ -239,8 +239,17 @@ impl App {
         &self,
         method: PaymentMethod,
     ) -> Result<(&'static str, Option<String>, Option<String>), ProviderError> {
+        let checkout = self.provider.checkout();
+        let wrong = |field, problem| Err(ProviderError::Card { field, problem });
         match method {
-            PaymentMethod::Pix {} if self.settings.currency == Currency::BRL => Ok(("pix", None, None)),
+            PaymentMethod::Hosted {} => match checkout.hosted {
+                Some(hosted) => Ok((hosted.method, None, None)),
+                None => wrong("type", "this shop's provider has no page of its own; pay by card, by token or by Pix"),
+            },
+            PaymentMethod::Pix {} if !checkout.pix => {
+                wrong("type", "this shop takes no Pix; see the catalogue's `checkout`")
+            }
+            PaymentMethod::Pix {} if self.settings.currency == Currency::BRL => Ok((PIX, None, None)),
             PaymentMethod::Pix {} => {
                 Err(ProviderError::Card { field: "type", problem: "Pix pays in BRL only; pay by card" })
             }
@@ -248,6 +257,9 @@ impl App {
                 field: "token",
                 problem: "the token is a card number; send it as a card, or exchange it with the provider",
             }),
+            PaymentMethod::Token { .. } if !checkout.token => {
+                wrong("type", "this shop takes no tokens; see the catalogue's `checkout`")
+            }
             PaymentMethod::Token { token } if is_token(&token) => Ok(("card", None, Some(token))),
             PaymentMethod::Token { .. } => Err(ProviderError::Card {
                 field: "token",

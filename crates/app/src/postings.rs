@@ -52,6 +52,11 @@ pub(crate) fn captured<'p>(
     ledger::post(batch, &bookkeeping::capture(of(payment, &order, now), &payment.totals())?);
     let update = payment.update().status(PaymentStatus::Confirmed)?;
     let update = update.set("intent", intent.id.as_str()).set("captured", intent.captured);
+    // Of a card that was entered elsewhere the provider tells brand and digits.
+    let update = match (payment.text("card"), &intent.card) {
+        (None, Some(card)) => update.set("card", card.as_str()),
+        _ => update,
+    };
     match intent.fee {
         Some(fee) => charged(update.settled(), payment, fee, now, batch),
         None => Ok(update.watched(now + FEE_AFTER_MS)),

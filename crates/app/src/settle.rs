@@ -8,13 +8,16 @@ use store::{Batch, CommitError};
 use crate::app::MAX_TRIES;
 use crate::error::StoreError;
 use crate::postings::{SettleError, captured, charged};
-use crate::provider::{Intent, IntentStatus};
+use crate::provider::{Intent, IntentStatus, ProviderError};
 use crate::records::{Order, Payment, order};
 use crate::undo::{start_late_payment, start_void};
 use crate::{App, WebhookOutcome, mail};
 
 /// The step that asks the provider to hold the amount.
 pub(crate) const AUTHORISE: &str = "authorise";
+
+/// The step that asks the provider to hold or take what the customer approved.
+const COMPLETE: &str = "complete";
 
 /// The error of a payment that the provider refused.
 pub(crate) const REFUSED: &str = "PaymentRefused";
@@ -32,7 +35,7 @@ pub(crate) fn attempt_key(order_id: i64, step: &str, attempt: i64) -> String {
 /// The news in an intent's status.
 pub(crate) fn news(status: IntentStatus) -> News {
     match status {
-        IntentStatus::Pending => News::Waiting,
+        IntentStatus::Pending | IntentStatus::Approved => News::Waiting,
         IntentStatus::Held => News::Held,
         IntentStatus::Taken => News::Taken,
         IntentStatus::Refused => News::Refused,
@@ -126,6 +129,7 @@ pub(crate) fn matches(payment: &Payment, intent: &Intent) -> bool {
 impl App {
     /// Hears of an intent by asking.
     pub(crate) async fn hear(&self, intent: &Intent) -> Result<WebhookOutcome, StoreError> {
+        let intent = &self.completed(intent).await?;
         for _ in 0..MAX_TRIES {
             let mut batch = Batch::new();
             let outcome = self.decide(intent, self.now(), &mut batch).await?;
@@ -139,6 +143,38 @@ impl App {
             }
         }
         Err(StoreError::Busy)
+    }
+
+    /// An intent that the customer approved, after its amount was held or taken, if its payment still waits for that. One
+    /// that nobody waits for is left: nothing of it is held.
+    ///
+    /// Invariant: completing is asked for under a key of the try, so webhook, poller and browser have one effect; whoever
+    /// calls the order off meanwhile hears of the hold by its event, and lets it go.
+    pub(crate) async fn completed(&self, intent: &Intent) -> Result<Intent, StoreError> {
+        let approved = intent.status == IntentStatus::Approved;
+        let Some(order_id) = order::private_id(&intent.order_id).filter(|_| approved) else {
+            return Ok(intent.clone());
+        };
+        let order = Order::load(&*self.store, order_id).await?;
+        let payment = Payment::load(&*self.store, order_id).await?;
+        let (Some(order), Some(payment)) = (order, payment) else { return Ok(intent.clone()) };
+        let current = payment.status == PaymentStatus::Pending
+            && payment.attempts == intent.attempt
+            && payment.intent() == Some(intent.id.as_str());
+        let wanted = current && order.cancel_reason().is_none() && self.now() < payment.expires_at;
+        if !wanted || !matches(&payment, intent) {
+            return Ok(intent.clone());
+        }
+        // What leads to the call is durable before it.
+        self.store.flush().await?;
+        match self.provider.complete(&intent.id, &step_key(&payment, COMPLETE)).await {
+            Ok(done) => Ok(done),
+            Err(ProviderError::Unavailable) => Err(StoreError::Unavailable(ProviderError::Unavailable.into())),
+            Err(error) => {
+                tracing::warn!(order = order.public_id(), %error, "an approved payment cannot be completed");
+                Ok(intent.clone())
+            }
+        }
     }
 
     pub(crate) async fn decide(

@@ -106,13 +106,17 @@ impl App {
                     }
                     IntentStatus::Cancelled | IntentStatus::Refused => unpaid,
                     // Still open or held: it is not undone.
-                    IntentStatus::Pending | IntentStatus::Held => return Err(ProviderError::Unavailable.into()),
+                    IntentStatus::Pending | IntentStatus::Approved | IntentStatus::Held => {
+                        return Err(ProviderError::Unavailable.into());
+                    }
                 }
             }
         };
-        // A Pix can be paid after it was called off, and a request whose answer was lost can still arrive.
-        let watched = payment.status == PaymentStatus::Pending
-            && (intent.is_some() && payment.method() == "pix" || intent.is_none() && asked);
+        // What the customer pays elsewhere can be paid after it was called off, and a request whose answer was lost can still
+        // arrive.
+        let elsewhere = payment.text("token").is_none();
+        let watched =
+            payment.status == PaymentStatus::Pending && (intent.is_some() && elsewhere || intent.is_none() && asked);
         let update = payment.update().status(next)?;
         let update = match watched {
             true => update.watched(self.ask_again(payment, true, now).unwrap_or(i64::MAX)),
@@ -185,7 +189,8 @@ impl App {
             return self.undo_payment(order, payment, undoing, now, batch).await.map(drop);
         }
         let mut found = self.provider.retrieve(&intent).await?;
-        if matches!(found.status, IntentStatus::Held | IntentStatus::Pending) {
+        let open = [IntentStatus::Pending, IntentStatus::Approved, IntentStatus::Held];
+        if open.contains(&found.status) {
             found = self.provider.void(&intent, &format!("{intent}/void")).await?;
         }
         match found.status {
@@ -196,7 +201,9 @@ impl App {
             }
             IntentStatus::Cancelled | IntentStatus::Refused => Ok(()),
             // It was not undone: look again.
-            IntentStatus::Held | IntentStatus::Pending => Err(ProviderError::Unavailable.into()),
+            IntentStatus::Pending | IntentStatus::Approved | IntentStatus::Held => {
+                Err(ProviderError::Unavailable.into())
+            }
             // The news of the current try, heard by asking: late money, with a flow of its own.
             IntentStatus::Taken
                 if current && (counts || payment.intent().is_none()) && payment.status != PaymentStatus::Rejected =>

@@ -118,7 +118,7 @@ pub struct PaymentView {
     pub payment_id: String,
     /// Where it stands.
     pub status: PaymentStatus,
-    /// `card` or `pix`.
+    /// `card`, `pix`, or the provider's own way, as `paypal`.
     pub method: String,
     /// Brand and last four digits, for a card.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,9 +139,12 @@ pub struct PaymentView {
     /// The Pix payload ("copia e cola"), also drawn as a QR code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qr: Option<String>,
-    /// Where the customer authenticates, if the provider asks for it.
+    /// Where the customer authenticates, or pays, if the provider asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_url: Option<String>,
+    /// What the provider's form on the page needs to take the payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
     /// Until when it must be paid.
     pub expires_at: Instant,
 }
@@ -587,8 +590,33 @@ pub struct CatalogueView {
     pub service_fee_basis_points: i64,
     /// The largest tip, in minor units.
     pub max_tip: i64,
+    /// How it can be paid.
+    pub checkout: CheckoutView,
     /// By category, then name.
     pub products: Vec<ProductView>,
+}
+
+/// How orders can be paid.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckoutView {
+    /// Who takes the money, as `stripe`.
+    pub provider: String,
+    /// The types of `payment` that can be sent: `card`, `token`, `pix`, `hosted`.
+    pub types: Vec<String>,
+    /// The provider's form for `hosted`; without it the customer goes to the payment's `actionUrl`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<CheckoutForm>,
+}
+
+/// A form that the provider shows on the page, given a payment's `clientSecret`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckoutForm {
+    /// The address of the script that shows it.
+    pub script: String,
+    /// The key that the script is given; everybody may see it.
+    pub publishable_key: String,
 }
 
 /// A product with its stock.

@@ -64,8 +64,8 @@ impl Backend {
         let settings = settings::of(config, url);
         let secrets = Secrets::new(&key.derive(Purpose::Application));
         let mut ports = Ports::embedded(builder.store(), object_folder(&config.data, "receipts")?, &secrets, &settings);
-        if config.payment.provider == "stripe" {
-            ports.provider = provider::stripe(&config.stripe)?;
+        if let Some(real) = provider::real(config)? {
+            ports.provider = real;
             ports.simulator = None;
         }
         if !config.smtp.url.is_empty() {
@@ -136,7 +136,7 @@ pub(crate) fn auditor(config: &Config) -> Result<Auditor, Failure> {
     let secrets = Secrets::new(&key.derive(Purpose::Application));
     let (settings, files) = (settings::of(config, ""), object_folder(&config.data, "receipts")?);
     let used = in_use(&path);
-    let real = if config.payment.provider == "stripe" { Some(provider::stripe(&config.stripe)?) } else { None };
+    let real = provider::real(config)?;
     let auditor = Auditor::new(Source::File(path), move |snapshot| match &real {
         Some(provider) => provider.clone(),
         None => Ports::embedded(snapshot, files.clone(), &secrets, &settings).provider,

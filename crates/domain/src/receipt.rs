@@ -90,4 +90,6 @@ pub enum Method {
     },
     /// By Pix.
     Pix,
+    /// With PayPal.
+    PayPal,
 }

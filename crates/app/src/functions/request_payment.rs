@@ -78,7 +78,8 @@ impl Function for RequestPayment {
                 let ask_at = app.ask_again(&payment, false, call.now_ms);
                 let update = payment.update().set("intent", intent.id.as_str());
                 let update = update.set("waiting", 1).set("ask_at", ask_at).set("wait_token", token);
-                update.set("qr", intent.qr).set("action_url", intent.action_url).write(&mut batch);
+                let update = update.set("qr", intent.qr).set("action_url", intent.action_url);
+                update.set("client_secret", intent.client_secret).write(&mut batch);
             }
         }
         changed(json!({}), batch)

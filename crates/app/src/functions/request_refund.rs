@@ -40,7 +40,7 @@ impl Function for RequestRefund {
                 return Err(FunctionError::new(REFUND_FAILED, refund.text("failure").unwrap_or_default()));
             }
         }
-        let request = refunds::request(refund);
+        let request = refunds::request(&around.order, refund)?;
         let news = match (app.provider.refund(&request).await, refund.text("provider_refund")) {
             (Ok(news), _) => news,
             // The provider took it once: it can answer about nothing but that refund.

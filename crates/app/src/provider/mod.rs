@@ -1,12 +1,18 @@
 //! The payment provider: a port shaped after manual-capture payment intents.
 
+mod http;
 mod objects;
+pub mod paypal;
+mod secret;
 pub mod simulator;
 pub mod stripe;
 
 use async_trait::async_trait;
 use domain::dispute::DisputeStatus;
+use domain::payment::CaptureOn;
 
+pub use paypal::PayPal;
+pub use secret::Secret;
 pub use simulator::Simulator;
 pub use stripe::Stripe;
 
@@ -52,6 +58,40 @@ pub enum Method {
     },
     /// By Pix.
     Pix,
+    /// With the provider: in its form on our page, or on a page of its own, as [`Checkout::hosted`] says.
+    Hosted,
+}
+
+/// How customers can pay with a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkout {
+    /// By a card whose number our page asks for.
+    pub card: bool,
+    /// By a token that was made in the browser.
+    pub token: bool,
+    /// By Pix.
+    pub pix: bool,
+    /// With the provider itself.
+    pub hosted: Option<Hosted>,
+}
+
+/// Where a customer pays with the provider itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hosted {
+    /// What the payment is called then, as `paypal`.
+    pub method: &'static str,
+    /// The form that the provider shows on our page; `None` if the customer goes to a page of its own, the intent's
+    /// `action_url`.
+    pub form: Option<HostedForm>,
+}
+
+/// A form that the provider shows on our page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostedForm {
+    /// The script that shows it.
+    pub script: String,
+    /// The key that the script is given; everybody may see it.
+    pub publishable_key: String,
 }
 
 /// Asks to hold an amount.
@@ -71,6 +111,9 @@ pub struct Authorise {
     pub method: Method,
     /// When a Pix payload ends, in milliseconds since the epoch.
     pub expires_at: i64,
+    /// When our shop takes the amount. A provider whose holds end early, or cost, may take it at once for
+    /// [`CaptureOn::Acceptance`]; a Pix is always taken when it is paid.
+    pub capture_on: CaptureOn,
     /// Where the customer comes back to after authenticating with the bank.
     pub return_url: Option<String>,
 }
@@ -80,6 +123,8 @@ pub struct Authorise {
 pub enum IntentStatus {
     /// The provider works on it, or waits for the customer.
     Pending,
+    /// The customer agreed, and nothing is held before [`PaymentProvider::complete`] asks for it.
+    Approved,
     /// The amount is held (`requires_capture`).
     Held,
     /// The amount is taken.
@@ -113,8 +158,10 @@ pub struct Intent {
     pub failure: Option<(String, String)>,
     /// The Pix payload.
     pub qr: Option<String>,
-    /// Where the customer authenticates.
+    /// Where the customer authenticates, or pays.
     pub action_url: Option<String>,
+    /// What the provider's form on our page needs; for this customer only.
+    pub client_secret: Option<String>,
     /// Until when a held amount can be taken, in milliseconds since the epoch.
     pub capture_before: Option<i64>,
     /// What the provider keeps of the captured amount; `None` as long as it does not say.
@@ -133,6 +180,8 @@ pub struct RefundRequest {
     pub intent: String,
     /// Minor units.
     pub amount: i64,
+    /// For the customer to read beside it, where the provider shows such a note; may be empty.
+    pub note: String,
 }
 
 /// Where a refund stands with the provider.
@@ -206,6 +255,8 @@ pub enum Subject {
     Refund(Refund),
     /// A dispute.
     Dispute(Dispute),
+    /// One of these that the event only names: [`PaymentProvider::look_up`] tells how it stands now.
+    Named(String),
     /// A kind of event that we do not follow.
     Other,
 }
@@ -324,6 +375,9 @@ pub trait PaymentProvider: Send + Sync {
     /// Its name in paths and records, as `simulator`.
     fn name(&self) -> &'static str;
 
+    /// How customers can pay.
+    fn checkout(&self) -> Checkout;
+
     /// Exchanges a card for a token.
     ///
     /// # Errors
@@ -335,6 +389,14 @@ pub trait PaymentProvider: Send + Sync {
     /// # Errors
     /// [`ProviderError`].
     async fn authorise(&self, request: &Authorise) -> Result<Intent, ProviderError>;
+
+    /// Holds, or takes, the amount of an intent that the customer approved. A refusal is a status of the answer.
+    ///
+    /// # Errors
+    /// [`ProviderError`]. A provider whose intents are never [`IntentStatus::Approved`] has nothing to do here.
+    async fn complete(&self, intent: &str, _key: &str) -> Result<Intent, ProviderError> {
+        self.retrieve(intent).await
+    }
 
     /// The intent that [`Self::authorise`] made for a request, if it ever did: the answer to a call whose answer was lost.
     /// It may answer with an intent that was never confirmed; nothing is held or taken by that.
@@ -386,6 +448,15 @@ pub trait PaymentProvider: Send + Sync {
     /// [`ProviderError`].
     async fn events(&self, since: i64, after: Option<String>) -> Result<Option<Page<Event>>, ProviderError>;
 
+    /// What an event names, as it is now.
+    ///
+    /// # Errors
+    /// [`ProviderError`]; [`ProviderError::Invalid`] if there is no such thing.
+    async fn look_up(&self, name: &str) -> Result<Subject, ProviderError> {
+        let name: String = name.chars().take(64).collect();
+        Err(ProviderError::Invalid(format!("this provider names nothing like `{name}`")))
+    }
+
     /// Every intent ever made, page by page: the provider's own books. `None` if it has no such list.
     ///
     /// # Errors
@@ -397,6 +468,14 @@ pub trait PaymentProvider: Send + Sync {
     /// # Errors
     /// [`ProviderError`].
     async fn movements(&self, which: &Movements, after: Option<String>) -> Result<Page<Movement>, ProviderError>;
+
+    /// A line of the account with what the list leaves out: its payment, its dispute. Asked once for each line.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    async fn trace(&self, line: Movement) -> Result<Movement, ProviderError> {
+        Ok(line)
+    }
 }
 
 /// Whether a text is a card's number: 12 to 19 digits whose last is the check digit (ISO/IEC 7812-1, annex B).

@@ -61,6 +61,9 @@ pub(crate) struct WireIntent {
     pub(crate) last_payment_error: Option<WireFailure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) next_action: Option<Value>,
+    /// With it the browser goes on with the intent; never in an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_secret: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) latest_charge: Option<Expandable<WireCharge>>,
 }
@@ -177,6 +180,8 @@ pub(crate) const ORDER_ID: &str = "order_id";
 pub(crate) const ATTEMPT: &str = "attempt";
 /// The metadata under which our idempotency key stands.
 pub(crate) const KEY: &str = "key";
+/// The metadata that says that the customer pays in Stripe's form on the page: there another card may follow a refused one.
+pub(crate) const HOSTED: &str = "hosted";
 
 impl WireIntent {
     /// The intent as we speak of it.
@@ -184,12 +189,14 @@ impl WireIntent {
         let charge = self.latest_charge.as_ref().and_then(Expandable::object);
         let card = charge.and_then(|charge| charge.payment_method_details.as_ref()?.card.as_ref());
         let transaction = charge.and_then(|charge| charge.balance_transaction.as_ref()?.object());
+        let hosted = self.metadata.contains_key(HOSTED);
         let status = match self.status.as_str() {
             "requires_capture" => IntentStatus::Held,
             "succeeded" => IntentStatus::Taken,
             "canceled" => IntentStatus::Cancelled,
-            // Also the first status of an intent without a card: only with an error it is a refusal.
-            "requires_payment_method" if self.last_payment_error.is_some() => IntentStatus::Refused,
+            // Also the first status of an intent without a card: only with an error it is a refusal. In Stripe's form the
+            // customer reads it there, and tries another card.
+            "requires_payment_method" if self.last_payment_error.is_some() && !hosted => IntentStatus::Refused,
             _ => IntentStatus::Pending,
         };
         let action = |path: &str| {
@@ -206,7 +213,9 @@ impl WireIntent {
             refunded: charge.map_or(0, |charge| charge.amount_refunded),
             failure: self.last_payment_error.as_ref().map(WireFailure::failure),
             qr: action("/pix_display_qr_code/data"),
-            action_url: action("/redirect_to_url/url"),
+            // The form follows it by itself.
+            action_url: action("/redirect_to_url/url").filter(|_| !hosted),
+            client_secret: self.client_secret.clone().filter(|_| hosted && status == IntentStatus::Pending),
             capture_before: card.and_then(|card| card.capture_before).map(|at| at.saturating_mul(1000)),
             fee: transaction.map(|transaction| transaction.fee),
             card: card.and_then(|card| Some(format!("{} {}", card.brand.as_ref()?, card.last4.as_ref()?))),

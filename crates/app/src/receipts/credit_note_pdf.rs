@@ -52,7 +52,7 @@ fn words(locale: Locale) -> Words {
 }
 
 /// A reason in the customer's language.
-fn reason(reason: RefundReason, locale: Locale) -> &'static str {
+pub(crate) fn reason_words(reason: RefundReason, locale: Locale) -> &'static str {
     let (english, portuguese) = match reason {
         RefundReason::RequestedByCustomer => ("requested by the customer", "a pedido do cliente"),
         RefundReason::ItemMissing => ("an item was missing", "faltou um item"),
@@ -83,7 +83,7 @@ pub(super) fn render(note: &CreditNote) -> Vec<u8> {
         Some((words.order, note.order_number.to_string())),
         receipt,
         Some((words.date, note.issued_at.clone())),
-        Some((words.reason, reason(note.reason, note.locale).to_owned())),
+        Some((words.reason, reason_words(note.reason, note.locale).to_owned())),
     ];
     for (label, value) in facts.into_iter().flatten() {
         sheet.y += 16.0;

@@ -17,6 +17,7 @@ use jiff::tz::Offset;
 use sha2::{Digest, Sha256};
 use store::{Batch, ReadError, Store};
 
+pub(crate) use credit_note_pdf::reason_words;
 pub(crate) use credit_notes::credit_note_again;
 pub(crate) use files::Files;
 pub use files::Links;
@@ -276,6 +277,7 @@ fn method(payment: &Payment) -> Method {
     let card = payment.text("card").and_then(|card| card.split_once(' '));
     match (payment.method(), card) {
         ("pix", _) => Method::Pix,
+        ("paypal", _) => Method::PayPal,
         (_, Some((brand, last4))) => Method::Card { brand: brand.to_owned(), last4: last4.to_owned() },
         _ => Method::Card { brand: String::new(), last4: String::new() },
     }

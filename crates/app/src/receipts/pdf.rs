@@ -231,6 +231,7 @@ fn totals(sheet: &mut Sheet, receipt: &Receipt, words: &Words) {
 pub(super) fn paid_by(method: &Method, card: &str) -> String {
     match method {
         Method::Pix => "Pix".to_owned(),
+        Method::PayPal => "PayPal".to_owned(),
         Method::Card { last4, .. } if last4.is_empty() => card.to_owned(),
         Method::Card { brand, last4 } => {
             format!("{card} {} \u{2022}\u{2022}\u{2022}\u{2022} {last4}", brand_name(brand))

@@ -113,6 +113,12 @@ impl App {
             if self.store.get(&MOVEMENTS, &key.as_str().into()).await?.is_some() {
                 return Ok(());
             }
+            let movement = &match self.provider.trace(movement.clone()).await {
+                Ok(traced) => traced,
+                // Left to the next beat.
+                Err(ProviderError::Unavailable) => return Err(StoreError::Unavailable(ProviderError::Unavailable.into())),
+                Err(_) => movement.clone(),
+            };
             let finding = self.find_record(movement).await?;
             let mut batch = Batch::new();
             let reference = finding.reference.as_deref().filter(|_| finding.fits());

@@ -48,12 +48,16 @@ pub(crate) static PAYMENTS: Table = Table {
         Column::text("failure_message").null(),
         Column::text("qr").null(),
         Column::text("action_url").null(),
+        Column::text("client_secret").null(),
     ],
     indexes: &[
         Index { name: "waiting", columns: &["waiting", "ask_at"] },
         Index { name: "held", columns: &["held", "capture_before"] },
     ],
 };
+
+/// What a payment by Pix is called.
+pub(crate) const PIX: &str = "pix";
 
 /// A new payment.
 pub(crate) struct NewPayment<'a> {
@@ -94,6 +98,7 @@ impl NewPayment<'_> {
             Value::from(self.provider),
             Value::Null,
             Value::from(self.capture_on.as_str()),
+            Value::Null,
             Value::Null,
             Value::Null,
             Value::Null,
@@ -222,11 +227,13 @@ impl Payment {
             attempt: self.attempts,
             amount: self.amount,
             currency: self.currency().to_owned(),
-            method: match self.text("token") {
-                Some(token) => Method::Card { token: token.into() },
-                None => Method::Pix,
+            method: match (self.method(), self.text("token")) {
+                (PIX, _) => Method::Pix,
+                (_, Some(token)) => Method::Card { token: token.into() },
+                (_, None) => Method::Hosted,
             },
             expires_at: self.expires_at,
+            capture_on: self.capture_on(),
             return_url,
         }
     }
@@ -302,7 +309,8 @@ impl PaymentUpdate<'_> {
     }
 
     fn over(self) -> Self {
-        self.set("wait_token", Value::Null).set("action_url", Value::Null).set("qr", Value::Null)
+        let update = self.set("wait_token", Value::Null).set("action_url", Value::Null);
+        update.set("client_secret", Value::Null).set("qr", Value::Null)
     }
 
     pub(crate) fn write(self, batch: &mut Batch) {

@@ -5,12 +5,13 @@ use domain::refund::RefundStatus;
 use store::{ReadError, Value};
 
 use super::open::all;
-use crate::App;
 use crate::error::StoreError;
 use crate::provider::{self, ProviderError, RefundRequest};
 use crate::records::mail::MAILS;
 use crate::records::refund::Refund;
 use crate::records::{Order, Payment};
+use crate::receipts::reason_words;
+use crate::{App, mail};
 
 /// What is set on a refund whose flow ended before its time. The provider is asked about one that it has not decided: it may
 /// have given the money back before the flow could write that down.
@@ -26,8 +27,13 @@ pub(crate) fn halted(refund: &Refund, now: i64) -> Vec<(&'static str, Value)> {
 pub(crate) const CARRIED_ON: [(&str, Value); 2] = [("halted", Value::Null), ("halted_at", Value::Null)];
 
 /// The request for a refund: the same whenever it is made, so that the provider does it once.
-pub(crate) fn request(refund: &Refund) -> RefundRequest {
-    RefundRequest { key: refund.provider_key(), intent: refund.intent().to_owned(), amount: refund.amount }
+pub(crate) fn request(order: &Order, refund: &Refund) -> Result<RefundRequest, ReadError> {
+    Ok(RefundRequest {
+        key: refund.provider_key(),
+        intent: refund.intent().to_owned(),
+        amount: refund.amount,
+        note: reason_words(refund.reason, mail::locale(order.customer()?.as_ref())).to_owned(),
+    })
 }
 
 impl App {
@@ -51,9 +57,9 @@ impl App {
     /// for this one, it went: then the same request is made again, which has no second effect and names the refund. Otherwise
     /// nothing is asked for: whether it is tried again is a person's to say.
     pub(super) async fn find_halted(&self, refund: &Refund) -> Result<Option<provider::Refund>, HaltedError> {
-        let Some(payment) = Payment::load(&*self.store, refund.order_id).await.map_err(StoreError::from)? else {
-            return Ok(None);
-        };
+        let order = Order::load(&*self.store, refund.order_id).await.map_err(StoreError::from)?;
+        let payment = Payment::load(&*self.store, refund.order_id).await.map_err(StoreError::from)?;
+        let (Some(order), Some(payment)) = (order, payment) else { return Ok(None) };
         let intent = self.provider.retrieve(refund.intent()).await?;
         let all = all(&*self.store, &payment).await.map_err(StoreError::from)?;
         let others = all.iter().filter(|other| other.number != refund.number && other.intent() == refund.intent());
@@ -62,7 +68,8 @@ impl App {
         if unexplained < refund.amount {
             return Ok(None);
         }
-        Ok(Some(self.provider.refund(&request(refund)).await?))
+        let request = request(&order, refund).map_err(StoreError::from)?;
+        Ok(Some(self.provider.refund(&request).await?))
     }
 }
 

@@ -1,23 +1,28 @@
-//! The contract of a payment provider: one suite over the simulator, Stripe's adapter on our fake of Stripe, and the same on
-//! localstripe. What localstripe gets wrong is left out by name.
+//! The contract of a payment provider: one suite over the simulator, Stripe's adapter on our fake of Stripe and on
+//! localstripe, and PayPal's adapter on our fake of PayPal. What a provider does not have, and what localstripe gets wrong,
+//! is left out by name.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::provider::stripe::{Secret, StripeConfig};
+use app::provider::paypal::PayPalConfig;
+use app::provider::stripe::StripeConfig;
 use app::provider::{
-    Authorise, Card, Intent, IntentStatus, Method, Movement, MovementKind, Movements, PaymentProvider, ProviderError,
-    ReceiveError, RefundRequest, RefundStatus, Simulator, Stripe, Subject, Webhook,
+    Authorise, Card, Intent, IntentStatus, Method, Movement, MovementKind, Movements, PayPal, PaymentProvider,
+    ProviderError, ReceiveError, RefundRequest, RefundStatus, Secret, Simulator, Stripe, Subject, Webhook,
 };
+use domain::payment::CaptureOn;
 use store::clock::now_ms;
 use store::memory::MemoryStore;
 
+use crate::fake_paypal::{CLIENT_ID, CLIENT_SECRET, FakePayPal, Funding, WEBHOOK_ID};
 use crate::fake_stripe::{FakeStripe, SECRET_KEY, WEBHOOK_SECRET};
 
 /// What customers and banks do.
 pub(crate) enum Outside {
     Simulator(Arc<Simulator>),
     Fake(FakeStripe),
+    PayPal(FakePayPal),
     /// Nobody can be made to do anything.
     Localstripe,
 }
@@ -34,11 +39,23 @@ pub(crate) fn stripe_at(url: &str) -> Arc<Stripe> {
     let config = StripeConfig {
         secret_key: Secret::new(SECRET_KEY),
         webhook_secrets: vec![Secret::new("whsec_old"), Secret::new(WEBHOOK_SECRET)],
+        publishable_key: None,
         url: url.into(),
         api_version: app::provider::stripe::STRIPE_VERSION.into(),
         timeout: Duration::from_secs(2),
     };
     Arc::new(Stripe::new(&config, now_ms).unwrap())
+}
+
+pub(crate) fn paypal_at(url: &str) -> Arc<PayPal> {
+    let config = PayPalConfig {
+        client_id: Secret::new(CLIENT_ID),
+        client_secret: Secret::new(CLIENT_SECRET),
+        webhook_id: WEBHOOK_ID.into(),
+        url: url.into(),
+        timeout: Duration::from_secs(2),
+    };
+    Arc::new(PayPal::new(&config, now_ms).unwrap())
 }
 
 impl World {
@@ -54,6 +71,29 @@ impl World {
         World { provider: stripe_at(&fake.url), outside: Outside::Fake(fake), skips: &[] }
     }
 
+    pub(crate) async fn paypal() -> World {
+        let fake = FakePayPal::start().await;
+        World { provider: paypal_at(&fake.url), outside: Outside::PayPal(fake), skips: NOT_WITH_PAYPAL }
+    }
+
+    /// The request of a customer who pays with that card.
+    async fn request(&self, number: &str) -> Authorise {
+        match &self.outside {
+            Outside::PayPal(_) => hosted_request(),
+            _ => card_request(self.token(number).await),
+        }
+    }
+
+    /// Asks for it, and lets a customer of PayPal's approve it.
+    async fn ask(&self, request: &Authorise, number: &str) -> Intent {
+        let asked = self.provider.authorise(request).await.unwrap();
+        if let Outside::PayPal(fake) = &self.outside {
+            assert!(asked.action_url.as_ref().is_some_and(|url| url.contains(&asked.id)), "{asked:?}");
+            fake.act(|books| books.approve(&asked.id, Funding::of(number)));
+        }
+        asked
+    }
+
     async fn token(&self, number: &str) -> String {
         let card = Card { number: number.into(), exp_month: 12, exp_year: 2099, cvc: "123".into() };
         self.provider.tokenise(card).await.unwrap().id
@@ -63,7 +103,7 @@ impl World {
         match &self.outside {
             Outside::Simulator(simulator) => drop(simulator.authenticate(intent, approve).await.unwrap()),
             Outside::Fake(fake) => fake.act(|books| books.authenticate(intent, approve)),
-            Outside::Localstripe => panic!("nobody authenticates"),
+            Outside::PayPal(_) | Outside::Localstripe => panic!("nobody authenticates"),
         }
     }
 
@@ -71,7 +111,7 @@ impl World {
         match &self.outside {
             Outside::Simulator(simulator) => drop(simulator.pay_pix(intent).await.unwrap()),
             Outside::Fake(fake) => fake.act(|books| books.pay_pix(intent)),
-            Outside::Localstripe => panic!("nobody pays"),
+            Outside::PayPal(_) | Outside::Localstripe => panic!("nobody pays"),
         }
     }
 
@@ -79,6 +119,7 @@ impl World {
         match &self.outside {
             Outside::Simulator(simulator) => simulator.end_refund(refund).await.unwrap(),
             Outside::Fake(fake) => fake.act(crate::fake_stripe::Books::end_refunds),
+            Outside::PayPal(fake) => fake.act(crate::fake_paypal::Books::end_refunds),
             Outside::Localstripe => panic!("no refund is pending"),
         }
     }
@@ -93,6 +134,10 @@ impl World {
                 books.dispute(intent);
                 books.close_dispute(intent, won);
             }),
+            Outside::PayPal(fake) => fake.act(|books| {
+                books.dispute(intent);
+                books.close_dispute(intent, won);
+            }),
             Outside::Localstripe => panic!("nobody disputes"),
         }
     }
@@ -101,14 +146,17 @@ impl World {
         match &self.outside {
             Outside::Simulator(simulator) => simulator.pay_out().await.unwrap().unwrap(),
             Outside::Fake(fake) => fake.act(crate::fake_stripe::Books::pay_out),
-            Outside::Localstripe => panic!("nobody pays out"),
+            Outside::PayPal(_) | Outside::Localstripe => panic!("nobody pays out"),
         }
     }
 
     /// The intent as soon as it has that status.
     async fn becomes(&self, intent: &str, status: IntentStatus) -> Intent {
         for _ in 0..50 {
-            let found = self.provider.retrieve(intent).await.unwrap();
+            let mut found = self.provider.retrieve(intent).await.unwrap();
+            if found.status == IntentStatus::Approved {
+                found = self.provider.complete(intent, &format!("{intent}/complete")).await.unwrap();
+            }
             if found.status == status {
                 return found;
             }
@@ -118,8 +166,8 @@ impl World {
     }
 
     pub(crate) async fn held(&self, number: &str) -> Intent {
-        let request = card_request(self.token(number).await);
-        let intent = self.provider.authorise(&request).await.unwrap();
+        let request = self.request(number).await;
+        let intent = self.ask(&request, number).await;
         self.becomes(&intent.id, IntentStatus::Held).await
     }
 
@@ -133,7 +181,9 @@ impl World {
         let mut cursor = None;
         loop {
             let page = self.provider.movements(&which, cursor).await.unwrap();
-            all.extend(page.items);
+            for line in page.items {
+                all.push(self.provider.trace(line).await.unwrap());
+            }
             cursor = page.next;
             if cursor.is_none() {
                 return all;
@@ -149,6 +199,10 @@ pub(crate) fn card_request(token: String) -> Authorise {
     request(Method::Card { token })
 }
 
+pub(crate) fn hosted_request() -> Authorise {
+    request(Method::Hosted)
+}
+
 fn request(method: Method) -> Authorise {
     let order_id = format!("ord_{}", store::id::encode(store::id::next()));
     Authorise {
@@ -159,12 +213,18 @@ fn request(method: Method) -> Authorise {
         currency: "BRL".into(),
         method,
         expires_at: now_ms() + 600_000,
+        capture_on: CaptureOn::Dispatch,
         return_url: None,
     }
 }
 
 fn refund_of(intent: &Intent, amount: i64, key: &str) -> RefundRequest {
-    RefundRequest { key: format!("{}/{key}", intent.id), intent: intent.id.clone(), amount }
+    RefundRequest {
+        key: format!("{}/{key}", intent.id),
+        intent: intent.id.clone(),
+        amount,
+        note: "out of stock".into(),
+    }
 }
 
 fn is_invalid<T: std::fmt::Debug>(result: Result<T, ProviderError>) {
@@ -214,8 +274,8 @@ async fn check_all(world: &World) {
 }
 
 async fn an_amount_is_held_then_taken(world: &World) {
-    let request = card_request(world.token(GOOD).await);
-    let asked = world.provider.authorise(&request).await.unwrap();
+    let request = world.request(GOOD).await;
+    let asked = world.ask(&request, GOOD).await;
     let held = world.becomes(&asked.id, IntentStatus::Held).await;
     assert_eq!((held.order_id.as_str(), held.attempt), (request.order_id.as_str(), 2));
     assert_eq!((held.amount, held.currency.as_str(), held.captured), (AMOUNT, "BRL", 0));
@@ -245,8 +305,8 @@ async fn the_fee_is_told(world: &World) {
 }
 
 async fn a_request_has_one_effect(world: &World) {
-    let request = card_request(world.token(GOOD).await);
-    let first = world.provider.authorise(&request).await.unwrap();
+    let request = world.request(GOOD).await;
+    let first = world.ask(&request, GOOD).await;
     let second = world.provider.authorise(&request).await.unwrap();
     assert_eq!(first.id, second.id);
     world.becomes(&first.id, IntentStatus::Held).await;
@@ -255,16 +315,17 @@ async fn a_request_has_one_effect(world: &World) {
 }
 
 async fn a_key_is_for_one_request(world: &World) {
-    let request = card_request(world.token(GOOD).await);
+    let request = world.request(GOOD).await;
     world.provider.authorise(&request).await.unwrap();
     is_invalid(world.provider.authorise(&Authorise { amount: AMOUNT + 1, ..request }).await);
 }
 
 async fn a_decline_is_a_status(world: &World) {
-    let request = card_request(world.token("4000000000000002").await);
-    let asked = world.provider.authorise(&request).await.unwrap();
+    let request = world.request("4000000000000002").await;
+    let asked = world.ask(&request, "4000000000000002").await;
     let refused = world.becomes(&asked.id, IntentStatus::Refused).await;
-    assert_eq!((refused.failure.unwrap().0.as_str(), refused.captured), ("card_declined", 0));
+    let code = if matches!(world.outside, Outside::PayPal(_)) { "instrument_declined" } else { "card_declined" };
+    assert_eq!((refused.failure.unwrap().0.as_str(), refused.captured), (code, 0));
 }
 
 async fn a_decline_says_why(world: &World) {
@@ -353,8 +414,10 @@ async fn a_refund_has_one_effect(world: &World) {
         assert_eq!(world.provider.refund(&request).await.unwrap().id, first.id);
     }
     is_invalid(world.provider.refund(&RefundRequest { amount: 999, ..request.clone() }).await);
-    if let Outside::Fake(fake) = &world.outside {
-        fake.forget_keys();
+    match &world.outside {
+        Outside::Fake(fake) => fake.forget_keys(),
+        Outside::PayPal(fake) => fake.forget_keys(),
+        Outside::Simulator(_) | Outside::Localstripe => {}
     }
     assert_eq!(world.provider.refund(&request).await.unwrap().id, first.id);
     assert_eq!(world.provider.retrieve(&taken.id).await.unwrap().refunded, 1_000);
@@ -380,8 +443,8 @@ async fn a_refund_may_come_back(world: &World) {
 }
 
 async fn a_lost_answer_is_found(world: &World) {
-    let request = card_request(world.token(GOOD).await);
-    let asked = world.provider.authorise(&request).await.unwrap();
+    let request = world.request(GOOD).await;
+    let asked = world.ask(&request, GOOD).await;
     let found = world.provider.find(&request).await.unwrap().unwrap();
     assert_eq!((found.id.as_str(), found.order_id.as_str()), (asked.id.as_str(), request.order_id.as_str()));
     world.becomes(&asked.id, IntentStatus::Held).await;
@@ -390,7 +453,7 @@ async fn a_lost_answer_is_found(world: &World) {
 }
 
 async fn what_nobody_asked_for_holds_nothing(world: &World) {
-    let request = card_request(world.token(GOOD).await);
+    let request = world.request(GOOD).await;
     let found = world.provider.find(&request).await.unwrap();
     let Some(found) = found else { return };
     assert_eq!((found.status, found.captured), (IntentStatus::Pending, 0));
@@ -406,7 +469,12 @@ async fn unknown_ids_are_refused(world: &World) {
     is_invalid(world.provider.retrieve("pi_1/../refunds").await);
     is_invalid(world.provider.retrieve_refund("re_0000000000000").await);
     is_invalid(world.provider.capture("pi_0000000000000", "unknown/capture").await);
-    let refund = RefundRequest { key: "unknown/refund".into(), intent: "pi_0000000000000".into(), amount: 1 };
+    let refund = RefundRequest {
+        key: "unknown/refund".into(),
+        intent: "pi_0000000000000".into(),
+        amount: 1,
+        note: String::new(),
+    };
     is_invalid(world.provider.refund(&refund).await);
 }
 
@@ -467,8 +535,8 @@ async fn forged_webhooks_are_refused(world: &World) {
     for (secret, at, good) in
         [("guess", now, false), (WEBHOOK_SECRET, now - 301_000, false), (WEBHOOK_SECRET, now, true)]
     {
-        // The simulator's secret is another one: there no signature of this list is good.
-        let good = good && !matches!(world.outside, Outside::Simulator(_));
+        // The simulator's secret is another one, and PayPal signs in another way: no signature of this list is good there.
+        let good = good && !matches!(world.outside, Outside::Simulator(_) | Outside::PayPal(_));
         let signature = app::sign(secret.as_bytes(), body, at);
         let header = |_: &str| signature.clone();
         let received = world.provider.receive(Webhook { header: &header, body, now }).await;
@@ -489,6 +557,21 @@ async fn the_simulator_keeps_the_contract() {
 #[tokio::test]
 async fn stripes_adapter_keeps_the_contract() {
     check_all(&World::fake().await).await;
+}
+
+/// What PayPal does not have.
+const NOT_WITH_PAYPAL: &[(&str, &str)] = &[
+    ("a_decline_says_why", "PayPal tells the customer why, and the shop only that it was declined"),
+    ("a_card_that_cannot_be_used_is_named", "it is given no cards"),
+    ("a_customer_may_have_to_authenticate", "each customer approves; one who does not leaves the order open"),
+    ("a_pix_is_paid_later", "it has no Pix"),
+    ("the_books_show_it", "it lists no orders"),
+    ("a_payout_is_made_of_lines", "a withdrawal is an amount, not made of lines"),
+];
+
+#[tokio::test]
+async fn paypals_adapter_keeps_the_contract() {
+    check_all(&World::paypal().await).await;
 }
 
 /// localstripe on a port of this machine only (by itself it listens on every interface), without its file in `/tmp`.

@@ -10,10 +10,14 @@ mod ended_flows;
 mod events;
 mod failures;
 #[allow(dead_code, reason = "shared with the tests of the binary, which use the rest")]
+mod fake_paypal;
+#[allow(dead_code, reason = "shared with the tests of the binary, which use the rest")]
 mod fake_stripe;
 mod flows;
 mod ledger;
 mod orders;
+mod paypal_faults;
+mod paypal_shop;
 mod placing;
 mod properties;
 mod receipts;

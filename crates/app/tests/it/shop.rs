@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use app::commands::{CancelOrder, PayOrder, PlaceOrder};
 use app::provider::{
-    Authorise, Card, Event, Intent, Movement, Movements, Page, PaymentProvider, ProviderError, ReceiveError, Refund,
-    RefundRequest, Simulator, Token, Webhook,
+    Authorise, Card, Checkout, Event, Intent, Movement, Movements, Page, PaymentProvider, ProviderError, ReceiveError,
+    Refund, RefundRequest, Simulator, Subject, Token, Webhook,
 };
 use app::views::{AuditReport, OrderView};
 use app::{
@@ -85,6 +85,22 @@ impl Moody {
 impl PaymentProvider for Moody {
     fn name(&self) -> &'static str {
         self.inner.name()
+    }
+
+    fn checkout(&self) -> Checkout {
+        self.inner.checkout()
+    }
+
+    async fn complete(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
+        self.answers()?.complete(intent, key).await
+    }
+
+    async fn look_up(&self, name: &str) -> Result<Subject, ProviderError> {
+        self.answers()?.look_up(name).await
+    }
+
+    async fn trace(&self, line: Movement) -> Result<Movement, ProviderError> {
+        self.answers()?.trace(line).await
     }
 
     async fn tokenise(&self, card: Card) -> Result<Token, ProviderError> {

@@ -14,7 +14,7 @@ fn fake(world: &World) -> &FakeStripe {
     }
 }
 
-const FAULTS: [Fault; 5] =
+pub(crate) const FAULTS: [Fault; 5] =
     [Fault::TooMany, Fault::Fails, Fault::FailsAfterwards, Fault::BreaksBefore, Fault::BreaksAfter];
 
 fn good() -> Authorise {
@@ -22,7 +22,7 @@ fn good() -> Authorise {
 }
 
 /// A flow's retries: the same request until it is answered.
-async fn until_answered<T, F: Future<Output = Result<T, ProviderError>>>(call: impl Fn() -> F) -> T {
+pub(crate) async fn until_answered<T, F: Future<Output = Result<T, ProviderError>>>(call: impl Fn() -> F) -> T {
     for _ in 0..10 {
         match call().await {
             Err(ProviderError::Unavailable) => {}
@@ -32,7 +32,7 @@ async fn until_answered<T, F: Future<Output = Result<T, ProviderError>>>(call: i
     panic!("never answered");
 }
 
-fn pairs() -> impl Iterator<Item = [Fault; 2]> {
+pub(crate) fn pairs() -> impl Iterator<Item = [Fault; 2]> {
     FAULTS.into_iter().flat_map(|first| FAULTS.into_iter().map(move |second| [first, second]))
 }
 
@@ -75,7 +75,12 @@ async fn one_refund_whatever_goes_wrong() {
     let check = async |faults: [Fault; 2]| {
         let world = World::fake().await;
         let taken = world.taken("4242424242424242").await;
-        let request = RefundRequest { key: "ord_1/refund/1".into(), intent: taken.id.clone(), amount: 1_000 };
+        let request = RefundRequest {
+            key: "ord_1/refund/1".into(),
+            intent: taken.id.clone(),
+            amount: 1_000,
+            note: String::new(),
+        };
         fake(&world).fail(&faults);
         until_answered(|| world.provider.refund(&request)).await;
         fake(&world).forget_keys();
@@ -115,8 +120,9 @@ async fn nobody_there_is_unavailable_and_a_wrong_key_too() {
     assert!(matches!(stripe.retrieve("pi_1").await, Err(ProviderError::Unavailable)));
     let world = World::fake().await;
     let config = app::provider::stripe::StripeConfig {
-        secret_key: app::provider::stripe::Secret::new("sk_test_other"),
-        webhook_secrets: vec![app::provider::stripe::Secret::new("whsec_x")],
+        secret_key: app::provider::Secret::new("sk_test_other"),
+        webhook_secrets: vec![app::provider::Secret::new("whsec_x")],
+        publishable_key: None,
         url: fake(&world).url.clone(),
         api_version: "2025-04-30.basil".into(),
         timeout: std::time::Duration::from_secs(1),
@@ -127,7 +133,13 @@ async fn nobody_there_is_unavailable_and_a_wrong_key_too() {
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+pub(crate) struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        self.0.lock().clone()
+    }
+}
 
 impl tracing::field::Visit for Log {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
@@ -166,7 +178,7 @@ async fn nothing_secret_is_logged() {
     drop(world.provider.authorise(&card_request("pm_nonsense".into())).await);
     drop(crate::contract::stripe_at("http://127.0.0.1:9").retrieve("pi_1").await);
     drop(guard);
-    let logged = log.0.lock().clone();
+    let logged = log.text();
     assert!(logged.contains("the payment provider"), "nothing was logged at all");
     for secret in [SECRET_KEY, WEBHOOK_SECRET, "pm_nonsense", "pm_card_visa"] {
         assert!(!logged.contains(secret), "{secret} stands in the log");

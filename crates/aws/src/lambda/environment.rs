@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::provider::stripe::{STRIPE_URL, STRIPE_VERSION, Secret, Stripe, StripeConfig};
+use app::provider::Secret;
+use app::provider::stripe::{STRIPE_URL, STRIPE_VERSION, Stripe, StripeConfig};
 use app::{App, Ports, Secrets, Settings};
 use domain::Currency;
 use domain::receipt::Merchant;
@@ -87,6 +88,7 @@ struct Master {
 struct Provider {
     api_key: String,
     webhook_secret: String,
+    publishable_key: String,
 }
 
 impl Provider {
@@ -94,6 +96,7 @@ impl Provider {
         let config = StripeConfig {
             secret_key: Secret::new(&self.api_key),
             webhook_secrets: vec![Secret::new(&self.webhook_secret)],
+            publishable_key: Some(self.publishable_key.clone()).filter(|key| !key.is_empty()),
             url: STRIPE_URL.into(),
             api_version: STRIPE_VERSION.into(),
             timeout: PROVIDER_TIMEOUT,

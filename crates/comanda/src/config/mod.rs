@@ -8,6 +8,7 @@ mod layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use app::provider::paypal::PAYPAL_URL;
 use app::provider::stripe::{STRIPE_URL, STRIPE_VERSION};
 use domain::basket::MAX_SERVICE_BASIS_POINTS;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) order: Order,
     pub(crate) payment: Payment,
     pub(crate) stripe: Stripe,
+    pub(crate) paypal: PayPal,
     pub(crate) engine: Engine,
     pub(crate) smtp: Smtp,
     pub(crate) simulator: Simulator,
@@ -93,7 +95,7 @@ pub(crate) struct Order {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Payment {
-    /// `simulator` or `stripe`.
+    /// `simulator`, `stripe` or `paypal`.
     pub(crate) provider: String,
     /// When a card's amount is taken: on `acceptance`, before the kitchen begins, or on `dispatch`, before the order leaves.
     pub(crate) capture: String,
@@ -109,6 +111,8 @@ pub(crate) struct Stripe {
     pub(crate) secret_key: String,
     /// A file that holds it, instead.
     pub(crate) secret_key_file: PathBuf,
+    /// `pk_...`, with which the page shows Stripe's form; empty: it shows none.
+    pub(crate) publishable_key: String,
     /// What its webhooks are signed with, `whsec_...`; several, separated by commas, while one replaces another.
     pub(crate) webhook_secrets: String,
     /// A file that holds them, instead, separated by commas or lines.
@@ -117,6 +121,24 @@ pub(crate) struct Stripe {
     pub(crate) url: String,
     /// The version of its API.
     pub(crate) api_version: String,
+    /// How long one request to it may take.
+    pub(crate) timeout: Duration,
+}
+
+/// The account with PayPal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PayPal {
+    /// The client id of the app.
+    pub(crate) client_id: String,
+    /// Its secret.
+    pub(crate) client_secret: String,
+    /// A file that holds it, instead.
+    pub(crate) client_secret_file: PathBuf,
+    /// The id of the webhook, by which PayPal verifies what it sent.
+    pub(crate) webhook_id: String,
+    /// Where its API is.
+    pub(crate) url: String,
     /// How long one request to it may take.
     pub(crate) timeout: Duration,
 }
@@ -222,10 +244,19 @@ impl Default for Config {
             stripe: Stripe {
                 secret_key: String::new(),
                 secret_key_file: PathBuf::new(),
+                publishable_key: String::new(),
                 webhook_secrets: String::new(),
                 webhook_secrets_file: PathBuf::new(),
                 url: STRIPE_URL.into(),
                 api_version: STRIPE_VERSION.into(),
+                timeout: Duration::seconds(10),
+            },
+            paypal: PayPal {
+                client_id: String::new(),
+                client_secret: String::new(),
+                client_secret_file: PathBuf::new(),
+                webhook_id: String::new(),
+                url: PAYPAL_URL.into(),
                 timeout: Duration::seconds(10),
             },
             engine: Engine {
@@ -262,7 +293,8 @@ const MAX_CHARGE: i64 = 100_000_000;
 const LEAST_SECRET: usize = 16;
 
 /// Keys whose value is never shown.
-const SECRETS: &[&str] = &["smtp.url", "stripe.secret_key", "stripe.webhook_secrets", "engine.access_keys"];
+const SECRETS: &[&str] =
+    &["smtp.url", "stripe.secret_key", "stripe.webhook_secrets", "paypal.client_secret", "engine.access_keys"];
 
 impl Config {
     /// The first value that has the right type and yet makes no sense: its key and the cure.
@@ -298,10 +330,11 @@ impl Config {
                 amount("order.service_fee_basis_points", fee, MAX_SERVICE_BASIS_POINTS)
             })
             .or_else(|| amount("order.max_tip", self.order.max_tip, MAX_CHARGE))
-            .or_else(|| one_of("payment.provider", &self.payment.provider, &["simulator", "stripe"]))
+            .or_else(|| one_of("payment.provider", &self.payment.provider, &["simulator", "stripe", "paypal"]))
             .or_else(|| one_of("payment.capture", &self.payment.capture, &["acceptance", "dispatch"]))
             .or_else(|| lasts("payment.poll_after", self.payment.poll_after, second, Duration::hours(1)))
             .or_else(|| lasts("stripe.timeout", self.stripe.timeout, second, Duration::minutes(1)))
+            .or_else(|| lasts("paypal.timeout", self.paypal.timeout, second, Duration::minutes(1)))
             .or_else(|| within("engine.concurrency", self.engine.concurrency.into(), 1, 65_536))
             .or_else(|| within("engine.backlog", self.engine.backlog.into(), 1, 10_000_000))
             .or_else(|| self.access_keys().err().map(|problem| ("engine.access_keys", problem)))

@@ -9,6 +9,9 @@ use gateway::Limits;
 
 use crate::config::Config;
 
+/// After how long a capture or refund must stand in PayPal's report, which takes up to three hours, in milliseconds.
+const PAYPAL_REPORT_MS: i64 = 6 * 3_600_000;
+
 /// The settings of the use cases.
 pub(crate) fn of(config: &Config, url: &str) -> Settings {
     let defaults = Settings::default();
@@ -37,6 +40,10 @@ pub(crate) fn of(config: &Config, url: &str) -> Settings {
                 _ => LatePaymentPolicy::ReserveAgain,
             },
             within_ms: config.order.late_payment_within.as_ms(),
+        },
+        reconcile_after_ms: match config.payment.provider.as_str() {
+            "paypal" => PAYPAL_REPORT_MS,
+            _ => defaults.reconcile_after_ms,
         },
         receipt_link_ms: config.order.receipt_link.as_ms(),
         public_url: match config.public_url.as_str() {

@@ -7,6 +7,9 @@ mod commit_points;
 mod configuration;
 mod crash;
 mod executions;
+#[path = "../../../app/tests/it/fake_paypal/mod.rs"]
+#[allow(dead_code, reason = "shared with the tests of the application, which use the rest")]
+mod fake_paypal;
 #[path = "../../../app/tests/it/fake_stripe/mod.rs"]
 #[allow(dead_code, reason = "shared with the tests of the application, which use the rest")]
 mod fake_stripe;
@@ -17,6 +20,7 @@ mod ledger;
 mod money;
 mod orders;
 mod payments;
+mod paypal;
 mod refunds;
 mod server;
 mod start;

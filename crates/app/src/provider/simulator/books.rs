@@ -177,6 +177,7 @@ impl Book {
             failure: self.failure.as_ref().map(words),
             qr: self.qr.clone(),
             action_url: (self.status == "action").then(|| format!("/v1/simulator/intents/{id}")),
+            client_secret: None,
             capture_before: (status == IntentStatus::Held).then_some(self.created_at + HOLD_MS),
             fee: (status == IntentStatus::Taken).then_some(self.fee),
             card: None,

@@ -21,8 +21,8 @@ use books::{Book, Change};
 pub use wire::{TIMER_QUEUE, Timer, WEBHOOK_QUEUE};
 
 use super::{
-    Authorise, Card, Event, Intent, Method, Movement, MovementKind, Movements, Page, PaymentProvider, ProviderError,
-    ReceiveError, Refund, RefundRequest, Token, Webhook, objects,
+    Authorise, Card, Checkout, Event, Intent, Method, Movement, MovementKind, Movements, Page, PaymentProvider,
+    ProviderError, ReceiveError, Refund, RefundRequest, Token, Webhook, objects,
 };
 use crate::records::simulator::{INTENTS, KEYS};
 use crate::records::{private_id, public_id};
@@ -226,6 +226,10 @@ impl PaymentProvider for Simulator {
         "simulator"
     }
 
+    fn checkout(&self) -> Checkout {
+        Checkout { card: true, token: true, pix: true, hosted: None }
+    }
+
     async fn tokenise(&self, card: Card) -> Result<Token, ProviderError> {
         behaviour::tokenise(&card, (self.clock)())
     }
@@ -233,6 +237,9 @@ impl PaymentProvider for Simulator {
     async fn authorise(&self, request: &Authorise) -> Result<Intent, ProviderError> {
         let behaviour = match &request.method {
             Method::Pix => Behaviour::Pix,
+            Method::Hosted => {
+                return Err(ProviderError::Card { field: "type", problem: "the simulator has no page of its own" });
+            }
             Method::Card { token } => behaviour::of_token(token)
                 .ok_or(ProviderError::Card { field: "token", problem: "The card is not known. Enter it again." })?,
         };

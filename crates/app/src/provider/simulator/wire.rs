@@ -146,6 +146,7 @@ fn intent(book: &Book, status: &str) -> WireIntent {
             message: Some(message),
         }),
         next_action: None,
+        client_secret: None,
         latest_charge: (capture_before.is_some() || transaction.is_some()).then(|| {
             Expandable::Object(Box::new(WireCharge {
                 payment_method_details: Some(WireDetails {

@@ -4,34 +4,17 @@
 //! too: Stripe saves and replays them (<https://docs.stripe.com/api/idempotent_requests>), so a key that answered so is
 //! spent, and the caller has to look what became of the object.
 
-use std::fmt::Write;
-use std::time::{Duration, Instant};
-
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http_body_util::Full;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use store::BoxError;
 
 use super::{StripeConfig, StripeConfigError};
 use crate::provider::ProviderError;
+use crate::provider::http::{self, AGENT, Answer, Http, Outcome, Tries};
 use crate::provider::objects::{WireFailure, WireIntent};
-
-/// How often one call is tried. The flow and the queues behind it try for days.
-const MAX_TRIES: u32 = 4;
-/// How long to wait before the first repetition; twice as long before each other.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest that Stripe's `Retry-After` is obeyed within a call.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a call goes on being tried.
-const BUDGET: Duration = Duration::from_secs(20);
-/// How much of an answer is read: a page of a hundred objects is some hundreds of kilobytes.
-const MAX_ANSWER_BYTES: usize = 8 << 20;
 
 /// The fields of a request.
 pub(super) type Fields = Vec<(String, String)>;
@@ -89,12 +72,7 @@ impl Refusal {
 
     /// For people. Codes and Stripe's own words, cut; cards and keys do not stand in them.
     pub(super) fn words(&self) -> String {
-        let message = self.failure.message.as_deref().unwrap_or("no reason given");
-        let text = match self.code() {
-            "" => message.to_owned(),
-            code => format!("{code}: {message}"),
-        };
-        text.chars().filter(|c| !c.is_control()).take(200).collect()
+        http::words(self.code(), self.failure.message.as_deref())
     }
 }
 
@@ -107,33 +85,12 @@ impl From<CallError> for ProviderError {
     }
 }
 
-/// What one try of a call brought.
-enum Outcome {
-    Done(Bytes),
-    Again(Option<Duration>),
-    Failed(CallError),
-}
-
-/// An answer, read to its end.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
-
-/// Calls Stripe. Connections stay open.
+/// Calls Stripe.
 pub(super) struct Client {
-    http: hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: Http,
     base: String,
     key: HeaderValue,
     version: HeaderValue,
-    timeout: Duration,
 }
 
 impl Client {
@@ -142,11 +99,8 @@ impl Client {
         let mut key = key.map_err(|_| StripeConfigError::SecretKey)?;
         key.set_sensitive(true);
         let version = HeaderValue::from_str(&config.api_version).map_err(|_| StripeConfigError::ApiVersion)?;
-        // Without encryption only to this machine: the configuration was checked.
-        let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-        let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
         let base = config.url.trim_end_matches('/').to_owned();
-        Ok(Client { http, base, key, version, timeout: config.timeout })
+        Ok(Client { http: Http::new(config.timeout), base, key, version })
     }
 
     /// Asks for an object.
@@ -166,10 +120,10 @@ impl Client {
         fields: &Fields,
         key: Option<&str>,
     ) -> Result<T, CallError> {
-        let begin = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1..=MAX_TRIES {
-            let wait = match self.try_once(&method, path, fields, key).await {
+        let text = http::encode(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let mut tries = Tries::begin();
+        loop {
+            match self.try_once(&method, path, &text, key).await {
                 Outcome::Done(body) => {
                     return serde_json::from_slice(&body).map_err(|error| {
                         tracing::error!(path, %error, "an answer of the payment provider cannot be read");
@@ -177,88 +131,59 @@ impl Client {
                     });
                 }
                 Outcome::Failed(error) => return Err(error),
-                Outcome::Again(wait) => wait.unwrap_or(pause).min(LONGEST_PAUSE),
-            };
-            if attempt == MAX_TRIES || begin.elapsed() + wait > BUDGET {
-                break;
+                Outcome::Again(wait) if tries.again(wait).await => {}
+                Outcome::Again(_) => return Err(CallError::Unavailable),
             }
-            tokio::time::sleep(wait).await;
-            pause *= 2;
         }
-        Err(CallError::Unavailable)
     }
 
-    async fn try_once(&self, method: &Method, path: &str, fields: &Fields, key: Option<&str>) -> Outcome {
-        let answer = match tokio::time::timeout(self.timeout, self.send(method, path, fields, key)).await {
-            Ok(Ok(answer)) => answer,
-            // Cut off: for a POST the key brings the same answer again.
-            Ok(Err(error)) => {
-                tracing::warn!(path, error = &*error, "the payment provider cannot be reached");
-                return Outcome::Again(None);
-            }
-            Err(_) => {
-                tracing::warn!(path, "the payment provider did not answer in time");
-                return Outcome::Again(None);
+    async fn try_once(&self, method: &Method, path: &str, fields: &str, key: Option<&str>) -> Outcome<CallError> {
+        let request = match self.request(method, path, fields, key) {
+            Ok(request) => request,
+            Err(error) => {
+                tracing::error!(path, %error, "a request to the payment provider cannot be made");
+                return Outcome::Failed(CallError::Unavailable);
             }
         };
-        if answer.status.is_success() { Outcome::Done(answer.body) } else { judge(&answer, path) }
+        match self.http.send(request).await {
+            Some(answer) if answer.status.is_success() => Outcome::Done(answer.body),
+            Some(answer) => judge(&answer, path),
+            // Cut off: for a POST the key brings the same answer again.
+            None => Outcome::Again(None),
+        }
     }
 
-    async fn send(&self, method: &Method, path: &str, fields: &Fields, key: Option<&str>) -> Result<Answer, BoxError> {
-        let text = encode(fields);
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        fields: &str,
+        key: Option<&str>,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let request = Request::builder()
             .method(method)
             .header(AUTHORIZATION, self.key.clone())
             .header("stripe-version", self.version.clone())
-            .header(USER_AGENT, concat!("comanda/", env!("CARGO_PKG_VERSION")));
-        let request = match key {
+            .header(USER_AGENT, AGENT);
+        match key {
             Some(key) => request
                 .uri(format!("{}{path}", self.base))
                 .header("idempotency-key", key)
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(Full::new(Bytes::from(text)))?,
-            None => request.uri(format!("{}{path}?{text}", self.base)).body(Full::default())?,
-        };
-        let (head, body) = self.http.request(request).await?.into_parts();
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?.to_bytes();
-        Ok(Answer { status: head.status, headers: head.headers, body })
-    }
-}
-
-/// The fields as a form or a query.
-fn encode(fields: &Fields) -> String {
-    let mut text = String::new();
-    let escape = |part: &str, text: &mut String| {
-        for byte in part.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => text.push(char::from(byte)),
-                // Writing to a string cannot fail.
-                other => drop(write!(text, "%{other:02X}")),
-            }
+                .body(Full::new(Bytes::from(fields.to_owned()))),
+            None => request.uri(format!("{}{path}?{fields}", self.base)).body(Full::default()),
         }
-    };
-    for (name, value) in fields {
-        if !text.is_empty() {
-            text.push('&');
-        }
-        escape(name, &mut text);
-        text.push('=');
-        escape(value, &mut text);
     }
-    text
 }
 
 /// What an answer that is no success means.
-fn judge(answer: &Answer, path: &str) -> Outcome {
+fn judge(answer: &Answer, path: &str) -> Outcome<CallError> {
     let status = answer.status;
     let request_id = answer.header("request-id").unwrap_or_default();
     let refusal = serde_json::from_slice::<Refused>(&answer.body).map(|refused| refused.error).unwrap_or_default();
     let code = refusal.code();
     tracing::warn!(path, status = status.as_u16(), code, request_id, "the payment provider did not do it");
-    let again = || {
-        let seconds = answer.header(RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
-        Outcome::Again(seconds.map(Duration::from_secs))
-    };
+    let again = || Outcome::Again(answer.retry_after());
     let replayed = answer.header("idempotent-replayed") == Some("true");
     match (status, answer.header("stripe-should-retry")) {
         (status, _) if status.is_server_error() && replayed => Outcome::Failed(CallError::Spent),
@@ -277,16 +202,5 @@ fn judge(answer: &Answer, path: &str) -> Outcome {
             Outcome::Failed(CallError::Unavailable)
         }
         _ => Outcome::Failed(CallError::Refused(Box::new(refusal))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_escaped() {
-        let text = encode(&fields([("metadata[key]", "a/1&b=é"), ("limit", "100")]));
-        assert_eq!(text, "metadata%5Bkey%5D=a%2F1%26b%3D%C3%A9&limit=100");
     }
 }

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::objects::{ATTEMPT, KEY, ORDER_ID, WireIntent, WireRefund, read_event};
+use super::http::is_safe;
+use super::objects::{ATTEMPT, HOSTED, KEY, ORDER_ID, WireIntent, WireRefund, read_event};
 use super::{
-    Authorise, Card, Event, Intent, IntentStatus, Method, Movement, Movements, Page, PaymentProvider, ProviderError,
-    ReceiveError, Refund, RefundRequest, Token, Webhook,
+    Authorise, Card, Checkout, Event, Hosted, HostedForm, Intent, IntentStatus, Method, Movement, Movements, Page,
+    PaymentProvider, ProviderError, ReceiveError, Refund, RefundRequest, Secret, Token, Webhook,
 };
 use crate::{SignatureError, signature};
 use client::{CallError, Client, Fields, fields};
@@ -25,6 +26,10 @@ use lists::List;
 pub const STRIPE_URL: &str = "https://api.stripe.com";
 /// The version of its API that this adapter was written for.
 pub const STRIPE_VERSION: &str = "2025-04-30.basil";
+
+/// Where the script is that shows Stripe's form; Stripe wants it loaded from there
+/// (<https://docs.stripe.com/js/including>).
+pub const SCRIPT: &str = "https://js.stripe.com/v3/";
 
 /// What has to be asked for to know the fee and the card.
 const EXPAND: (&str, &str) = ("expand[]", "latest_charge.balance_transaction");
@@ -39,28 +44,6 @@ fn generations(key: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// A secret; blanks around it are not part of it.
-    #[must_use]
-    pub fn new(text: &str) -> Secret {
-        Secret(text.trim().to_owned())
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
 /// How to reach Stripe, and as whom.
 #[derive(Debug, Clone)]
 pub struct StripeConfig {
@@ -68,6 +51,8 @@ pub struct StripeConfig {
     pub secret_key: Secret,
     /// What webhooks are signed with, `whsec_...`; several while one replaces another.
     pub webhook_secrets: Vec<Secret>,
+    /// `pk_...`, with which the page shows Stripe's form; `None`: it shows none.
+    pub publishable_key: Option<String>,
     /// Without a slash at its end; [`STRIPE_URL`] except for tests.
     pub url: String,
     /// As `2025-04-30.basil`.
@@ -85,6 +70,9 @@ pub enum StripeConfigError {
     /// None, or an empty one.
     #[error("there must be a webhook secret, `whsec_...`; Stripe shows it with the endpoint")]
     WebhookSecret,
+    /// None of Stripe's, or not of the mode of the secret key.
+    #[error("the publishable key must be `pk_test_...` or `pk_live_...`, of the same mode as the secret key")]
+    PublishableKey,
     /// Not `https://`, and not this machine.
     #[error("the address must begin with `https://`, or with `http://127.0.0.1` for a test")]
     Url,
@@ -94,6 +82,10 @@ pub enum StripeConfigError {
 }
 
 impl StripeConfig {
+    fn is_test(&self) -> bool {
+        self.secret_key.as_str().contains("_test_")
+    }
+
     fn check(&self) -> Result<(), StripeConfigError> {
         let key = self.secret_key.as_str();
         if !["sk_", "rk_"].iter().any(|prefix| key.starts_with(prefix)) || !key.bytes().all(|b| b.is_ascii_graphic()) {
@@ -102,7 +94,15 @@ impl StripeConfig {
         if self.webhook_secrets.is_empty() || self.webhook_secrets.iter().any(|secret| secret.as_str().is_empty()) {
             return Err(StripeConfigError::WebhookSecret);
         }
-        if !self.url.starts_with("https://") && !is_here(&self.url) {
+        let is_test = self.is_test();
+        let published = |key: &String| {
+            let prefix = if is_test { "pk_test_" } else { "pk_live_" };
+            key.starts_with(prefix) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        if self.publishable_key.as_ref().is_some_and(|key| !published(key)) {
+            return Err(StripeConfigError::PublishableKey);
+        }
+        if !is_safe(&self.url) {
             return Err(StripeConfigError::Url);
         }
         if !self.api_version.starts_with("20") {
@@ -112,19 +112,12 @@ impl StripeConfig {
     }
 }
 
-/// Whether an address without encryption does not leave this machine.
-fn is_here(url: &str) -> bool {
-    let rest = url.strip_prefix("http://").unwrap_or_default();
-    let hosts = ["127.0.0.1", "localhost", "[::1]"];
-    let after = hosts.iter().find_map(|host| rest.strip_prefix(host));
-    after.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-}
-
 /// The payment provider Stripe.
 pub struct Stripe {
     client: Client,
     webhook_secrets: Vec<Secret>,
     is_test: bool,
+    publishable_key: Option<String>,
     clock: fn() -> i64,
 }
 
@@ -138,7 +131,8 @@ impl Stripe {
         Ok(Stripe {
             client: Client::new(config)?,
             webhook_secrets: config.webhook_secrets.clone(),
-            is_test: config.secret_key.as_str().contains("_test_"),
+            is_test: config.is_test(),
+            publishable_key: config.publishable_key.clone(),
             clock,
         })
     }
@@ -157,6 +151,12 @@ impl Stripe {
                 form.extend(fields([("capture_method", "manual"), ("payment_method_types[]", "card")]));
                 form.extend(token::fields(token).map_err(CallOrCard::Card)?);
             }
+            // Cards, and the wallets that carry cards: only what can be held is taken later.
+            Method::Hosted => form.extend(fields([
+                ("capture_method", "manual"),
+                ("payment_method_types[]", "card"),
+                (&format!("metadata[{HOSTED}]"), "1"),
+            ])),
             // A Pix is taken the moment it is paid.
             Method::Pix => form.extend(fields([
                 ("payment_method_types[]", "pix"),
@@ -289,6 +289,13 @@ impl PaymentProvider for Stripe {
         "stripe"
     }
 
+    fn checkout(&self) -> Checkout {
+        let form = self.publishable_key.clone().map(|key| HostedForm { script: SCRIPT.into(), publishable_key: key });
+        // A test key takes the numbers of Stripe's test cards.
+        let card = self.is_test && form.is_none();
+        Checkout { card, token: true, pix: true, hosted: form.map(|form| Hosted { method: "card", form: Some(form) }) }
+    }
+
     async fn tokenise(&self, card: Card) -> Result<Token, ProviderError> {
         token::of_card(&card, self.is_test)
     }
@@ -301,7 +308,11 @@ impl PaymentProvider for Stripe {
             Err(CallOrCard::Call(error)) => return Err(error.into()),
         };
         let id = segment(&made.id)?.to_owned();
-        self.confirm(&id, request).await
+        match request.method {
+            // The customer's browser confirms it, in Stripe's form.
+            Method::Hosted => Ok(made.intent()),
+            Method::Card { .. } | Method::Pix => self.confirm(&id, request).await,
+        }
     }
 
     async fn find(&self, request: &Authorise) -> Result<Option<Intent>, ProviderError> {
@@ -397,6 +408,7 @@ mod tests {
         StripeConfig {
             secret_key: Secret::new("sk_test_51SECRET"),
             webhook_secrets: vec![Secret::new(" whsec_SECRET\n")],
+            publishable_key: None,
             url: STRIPE_URL.into(),
             api_version: STRIPE_VERSION.into(),
             timeout: Duration::from_secs(1),
@@ -430,6 +442,11 @@ mod tests {
             StripeConfig { webhook_secrets: vec![Secret::new("")], ..config() },
             Some(StripeConfigError::WebhookSecret),
         );
+        check(StripeConfig { publishable_key: Some("pk_test_51abc".into()), ..config() }, None);
+        for key in ["", "sk_test_51abc", "pk_live_51abc", "pk_test_<script>"] {
+            let config = StripeConfig { publishable_key: Some(key.into()), ..config() };
+            check(config, Some(StripeConfigError::PublishableKey));
+        }
         check(StripeConfig { api_version: "latest".into(), ..config() }, Some(StripeConfigError::ApiVersion));
     }
 }
