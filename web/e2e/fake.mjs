@@ -72,7 +72,7 @@ class Refusal extends Error {
 }
 
 /** Starts the fake; port 0 picks a free one. */
-export async function startFake({ port = 0 } = {}) {
+export async function startFake({ port = 0, checkout = { provider: "simulator", types: ["card", "token", "pix"] }, hosted, policy = "" } = {}) {
   const products = menu();
   const orders = new Map();
   const keys = new Map();
@@ -162,7 +162,11 @@ export async function startFake({ port = 0 } = {}) {
   function charge(order, method) {
     const { payment } = order;
     Object.assign(payment, { status: "PENDING", method: method.type, attempts: payment.attempts + 1, failure: undefined, qr: undefined, actionUrl: undefined, card: method.number && `visa ${method.number.slice(-4)}` });
-    if (method.type === "pix") {
+    payment.clientSecret = undefined;
+    if (method.type === "hosted") {
+      Object.assign(payment, hosted(order));
+      change(order);
+    } else if (method.type === "pix") {
       payment.qr = `00020126580014br.gov.bcb.pix0136${randomBytes(16).toString("hex")}5204000053039865406${order.total}5802BR5907COMANDA6009SAO PAULO62140510${order.orderId.slice(-10)}6304ABCD`;
       change(order);
       setTimeout(() => settle(order), LATE_MS);
@@ -183,7 +187,7 @@ export async function startFake({ port = 0 } = {}) {
 
   function settle(order) {
     if (order.status !== "PAYMENT_PENDING") return;
-    Object.assign(order.payment, { status: "CONFIRMED", captured: order.total, qr: undefined, actionUrl: undefined });
+    Object.assign(order.payment, { status: "CONFIRMED", captured: order.total, qr: undefined, actionUrl: undefined, clientSecret: undefined });
     change(order, "RECEIVED");
     mail(order, "payment-confirmed", `Comanda: pedido ${order.number} confirmado`, `O pagamento entrou e a cozinha já sabe.\n\n${order.lines.map((line) => `${line.quantity} x ${line.name}`).join("\n")}\n`);
   }
@@ -235,7 +239,7 @@ export async function startFake({ port = 0 } = {}) {
   }
 
   const routes = [
-    ["GET", /^\/v1\/catalogue$/, () => ({ currency: "BRL", merchant: "Lanchonete da Praça", deliveryFee: DELIVERY_FEE, serviceFeeBasisPoints: 0, maxTip: 50000, products })],
+    ["GET", /^\/v1\/catalogue$/, () => ({ currency: "BRL", merchant: "Lanchonete da Praça", deliveryFee: DELIVERY_FEE, serviceFeeBasisPoints: 0, maxTip: 50000, products, checkout })],
     ["POST", /^\/place-order$/, ({ body, request }) => onceByKey(request.headers["idempotency-key"], body, () => place(body)), 201],
     ["GET", /^\/v1\/orders$/, () => ({ items: [...orders.values()].reverse().map(view) })],
     ["GET", /^\/v1\/orders\/([^/]+)$/, ({ params: [order] }) => view(find(order))],
@@ -246,6 +250,7 @@ export async function startFake({ port = 0 } = {}) {
       change(order);
       return order.payment;
     }, 202],
+    ["POST", /^\/v1\/orders\/([^/]+)\/payments\/check$/, ({ params: [orderId] }) => find(orderId).payment],
     ["POST", /^\/v1\/orders\/([^/]+)\/cancel$/, ({ params: [orderId], body, request }) => {
       const order = find(orderId);
       checkRevision(order, request);
@@ -295,7 +300,7 @@ export async function startFake({ port = 0 } = {}) {
     const known = /\.[a-z0-9]+$/.test(path);
     const name = join(DIST, normalize(known ? path : "/index.html"));
     const bytes = await readFile(name).catch(() => refuse(404, "not-found", "there is no such resource"));
-    response.writeHead(200, { "Content-Type": KINDS[extname(name)] ?? "application/octet-stream", "Content-Security-Policy": POLICY });
+    response.writeHead(200, { "Content-Type": KINDS[extname(name)] ?? "application/octet-stream", "Content-Security-Policy": policy || POLICY });
     response.end(bytes);
   }
 
@@ -338,6 +343,7 @@ export async function startFake({ port = 0 } = {}) {
     url: `http://127.0.0.1:${server.address().port}`,
     products,
     orders,
+    settle: (orderId) => settle(find(orderId)),
     stop: () => {
       server.closeAllConnections();
       server.close();

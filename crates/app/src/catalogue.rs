@@ -14,6 +14,7 @@ use store::{Add, Batch, CommitError, Op, Query, ReadError, Row, Store, Value};
 use crate::commands::AdjustStock;
 use crate::error::StoreError;
 use crate::idempotency::{Before, IdempotencyKey};
+use crate::provider::HostedForm;
 use crate::records::product::{self, PRODUCTS};
 use crate::records::stock::{ADJUSTMENTS, STOCK};
 use crate::views::{CatalogueView, CheckoutForm, CheckoutView, ProductView, StockView};
@@ -197,6 +198,12 @@ impl Problem for AdjustError {
 }
 
 impl App {
+    /// The form that the provider shows on the page, if it shows one.
+    #[must_use]
+    pub fn hosted_form(&self) -> Option<HostedForm> {
+        self.provider.checkout().hosted?.form
+    }
+
     fn checkout_view(&self) -> CheckoutView {
         let checkout = self.provider.checkout();
         let pix = checkout.pix && self.settings.currency == Currency::BRL;

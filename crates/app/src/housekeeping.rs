@@ -43,15 +43,17 @@ pub(crate) enum Ticker {
     ForgetKeys,
     WatchHolds,
     PollEvents,
+    PayOut,
 }
 
-const ALL: [Ticker; 6] = [
+const ALL: [Ticker; 7] = [
     Ticker::PollPayments,
     Ticker::PollRefunds,
     Ticker::Reconcile,
     Ticker::ForgetKeys,
     Ticker::WatchHolds,
     Ticker::PollEvents,
+    Ticker::PayOut,
 ];
 
 impl Ticker {
@@ -63,6 +65,7 @@ impl Ticker {
             Ticker::ForgetKeys => "forget-keys",
             Ticker::WatchHolds => "watch-holds",
             Ticker::PollEvents => "poll-events",
+            Ticker::PayOut => "pay-out",
         }
     }
 
@@ -74,6 +77,7 @@ impl Ticker {
             Ticker::ForgetKeys => 10_000,
             Ticker::WatchHolds => 600_000,
             Ticker::PollEvents => 60_000,
+            Ticker::PayOut => 5_000,
         }
     }
 }
@@ -151,6 +155,21 @@ impl App {
             Ticker::ForgetKeys => self.forget_keys(now, begin).await,
             Ticker::WatchHolds => self.watch_holds(now).await,
             Ticker::PollEvents => self.poll_events(now, begin).await,
+            Ticker::PayOut => self.pay_out_when_due(now).await,
+        }
+    }
+
+    /// Lets the simulator pay out when it is due; a real provider does that by itself.
+    async fn pay_out_when_due(&self, now: i64) -> Result<(), StoreError> {
+        let Some(simulator) = &self.simulator else { return Ok(()) };
+        let calendar = self.ledger().calendar();
+        match simulator.pay_out_when_due(now, |at| calendar.day_of(at)).await {
+            Ok(Some(payout)) => {
+                tracing::info!(payout, "the payment simulator paid out");
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(StoreError::Unavailable(error.into())),
         }
     }
 
@@ -204,7 +223,7 @@ impl App {
     }
 
     /// Asks about one payment; answers whether the provider did.
-    async fn poll_payment(&self, payment: &Payment) -> Result<bool, StoreError> {
+    pub(crate) async fn poll_payment(&self, payment: &Payment) -> Result<bool, StoreError> {
         let found = match payment.intent() {
             Some(intent) => self.provider.retrieve(intent).await.map(Some),
             None => self.provider.find(&payment.authorise_request(None)).await,
@@ -230,7 +249,7 @@ impl App {
     }
 
     /// Moves a payment that still waits to its place in the line.
-    async fn ask_again_later(&self, order_id: i64, now: i64) -> Result<(), StoreError> {
+    pub(crate) async fn ask_again_later(&self, order_id: i64, now: i64) -> Result<(), StoreError> {
         let Some(payment) = Payment::load(&*self.store, order_id).await? else {
             return Ok(());
         };

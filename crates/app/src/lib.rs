@@ -67,7 +67,9 @@ pub use records::{SCHEMA_VERSION, tables, views};
 pub use refunds::{OpenRefundError, RefundError, Requested};
 pub use resolve::ResolveError;
 pub use sender::{CallbackSender, HttpSender};
-pub use settings::{CourierSettings, LatePaymentPolicy, LatePaymentSettings, Secrets, Settings, SimulatorSettings};
+pub use settings::{
+    CourierSettings, LatePaymentPolicy, LatePaymentSettings, PayoutSchedule, Secrets, Settings, SimulatorSettings,
+};
 pub use signature::{SignatureError, TOLERANCE_MS, sign, verify};
 pub use webhooks::{WebhookError, WebhookOutcome};
 

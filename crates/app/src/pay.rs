@@ -14,6 +14,9 @@ use crate::records::{Order, Payment, order};
 use crate::views::PaymentView;
 use crate::{App, Kind, Problem};
 
+/// How long the customer's page waits between two questions to the provider about one payment, in milliseconds.
+const CHECK_PAUSE_MS: i64 = 2_000;
+
 /// Why a payment was not taken up.
 #[derive(Debug, thiserror::Error)]
 pub enum PayError {
@@ -126,6 +129,31 @@ impl App {
             }
         }
         Err(StoreError::Busy.into())
+    }
+
+    /// Asks the provider about a payment whose customer comes back from paying elsewhere, and applies the answer as a
+    /// webhook's: the webhook may take a while. Asked too soon after the last time, it answers with what is known.
+    ///
+    /// # Errors
+    /// [`PayError`].
+    pub async fn check_payment(&self, order_id: &str) -> Result<PaymentView, PayError> {
+        let not_found = || PayError::NotFound(order_id.chars().take(64).collect());
+        let id = order::private_id(order_id).ok_or_else(not_found)?;
+        let payment = Payment::load(&*self.store, id).await.map_err(StoreError::from)?.ok_or_else(not_found)?;
+        let now = self.now();
+        let pace = self.ask_again(&payment, false, 0).unwrap_or(0);
+        let asked_at = payment.ask_at().map(|ask_at| ask_at.saturating_sub(pace));
+        let waits = payment.is_waiting() && !payment.is_over() && payment.intent().is_some();
+        if !waits || asked_at.is_some_and(|at| at.saturating_add(CHECK_PAUSE_MS) > now) {
+            return Ok(payment_view(&payment));
+        }
+        // Noted first: of a crowd of requests one asks.
+        self.ask_again_later(id, now).await?;
+        if !self.poll_payment(&payment).await? {
+            return Err(PayError::Provider);
+        }
+        let payment = Payment::load(&*self.store, id).await.map_err(StoreError::from)?.ok_or_else(not_found)?;
+        Ok(payment_view(&payment))
     }
 
     /// The payment of an order, if it can be tried again now.

@@ -81,8 +81,34 @@ pub struct SimulatorSettings {
     pub fee_fixed: i64,
     /// What it takes for a dispute, in minor units.
     pub dispute_fee: i64,
+    /// When it pays out.
+    pub payouts: PayoutSchedule,
     /// How old a line of its account must be to be paid out; some seconds, so that it stands there for sure.
     pub payout_delay_ms: i64,
+}
+
+/// When the payment simulator pays out what its account holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayoutSchedule {
+    /// Only by hand, with [`crate::provider::Simulator::pay_out`].
+    Never,
+    /// When the merchant's day ends, at the cut-off.
+    Daily,
+    /// After that many milliseconds.
+    Every(i64),
+}
+
+impl PayoutSchedule {
+    /// Whether a payout is due that was due last, or whose first line was written, at that time. `day_of` tells the
+    /// merchant's day of an instant.
+    #[must_use]
+    pub fn is_due(self, since: i64, now: i64, day_of: impl Fn(i64) -> i32) -> bool {
+        match self {
+            PayoutSchedule::Never => false,
+            PayoutSchedule::Daily => day_of(since) < day_of(now),
+            PayoutSchedule::Every(pause) => now.saturating_sub(since) >= pause,
+        }
+    }
 }
 
 impl SimulatorSettings {
@@ -136,6 +162,7 @@ impl Default for Settings {
                 fee_basis_points: 399,
                 fee_fixed: 39,
                 dispute_fee: 5_500,
+                payouts: PayoutSchedule::Daily,
                 payout_delay_ms: 10_000,
             },
             courier: CourierSettings { simulated: true, pick_up_after_ms: 5_000, deliver_after_ms: 10_000 },

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use app::App;
 use axum::Router;
+use axum::http::HeaderValue;
 use axum::routing::post;
 use runtime::Runtime;
 use utoipa::OpenApi;
@@ -31,6 +32,8 @@ pub struct Gateway {
     followers: Followers,
     options: Options,
     access_keys: Arc<AccessKeys>,
+    /// The policy of the page, if it is not that of every answer.
+    page_policy: Option<HeaderValue>,
 }
 
 /// How the gateway behaves.
@@ -53,7 +56,8 @@ impl Gateway {
     pub fn new(app: App, engine: Arc<Runtime>, options: Options) -> Gateway {
         let followers = Followers::default();
         tokio::spawn(followers.clone().run(app.changes()));
-        Gateway { app, engine, followers, options, access_keys: Arc::default() }
+        let page_policy = app.hosted_form().and_then(|form| http::policy_with(&form));
+        Gateway { app, engine, followers, options, access_keys: Arc::default(), page_policy }
     }
 
     /// From now on, calls of the Step Functions API have to be signed with one of these keys, unless there are none.

@@ -70,6 +70,28 @@ export function usePay(id: string, token: string | null) {
   });
 }
 
+const CHECK_MS = 2_500;
+const CHECKS = 12;
+
+/** Asks the server to ask the provider, while a payment waits whose customer has just paid elsewhere. */
+export function useCheck(order: Order, token: string | null, wanted: boolean) {
+  const client = useQueryClient();
+  const waits = wanted && order.payment.status === "PENDING";
+  useQuery({
+    queryKey: ["check", order.orderId, order.payment.attempts],
+    queryFn: async ({ signal }) => {
+      const path = `/v1/orders/${encodeURIComponent(order.orderId)}/payments/check`;
+      const payment = await request<Payment>("POST", withToken(path, token), { signal });
+      if (payment.status !== "PENDING") void client.invalidateQueries({ queryKey: ["order", order.orderId] });
+      return payment;
+    },
+    enabled: waits,
+    retry: false,
+    gcTime: 0,
+    refetchInterval: ({ state }) => (state.dataUpdateCount + state.errorUpdateCount < CHECKS ? CHECK_MS : false),
+  });
+}
+
 export function useCancel(id: string, token: string | null) {
   const client = useQueryClient();
   return useMutation({

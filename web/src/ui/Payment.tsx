@@ -1,13 +1,17 @@
 import { useId, useRef, useState, type RefObject } from "react";
-import type { PaymentMethod } from "../api/types";
+import type { Checkout, PaymentMethod } from "../api/types";
 import { digitsOf, groupCard, groupExpiry, isCardNumber, isCvc, readExpiry, TEST_CARDS } from "./card";
 import { Pick, TextField } from "./Field";
 import { useLocale } from "./locale";
 import type { Messages } from "./messages/en";
 import styles from "./Payment.module.css";
 
+type Choice = "card" | "hosted" | "pix";
+
+const CHOICES: readonly Choice[] = ["hosted", "card", "pix"];
+
 interface Entry {
-  type: "card" | "pix";
+  type: Choice;
   number: string;
   expiry: string;
   cvc: string;
@@ -17,6 +21,9 @@ type Errors = Partial<Record<"number" | "expiry" | "cvc", string>>;
 
 export interface PaymentForm {
   entry: Entry;
+  checkout: Checkout;
+  /** What this shop takes, out of what the page offers. */
+  choices: Choice[];
   errors: Errors;
   change: (part: Partial<Entry>) => void;
   /** The method to send, or the number of fields that need a look. */
@@ -26,26 +33,30 @@ export interface PaymentForm {
   root: RefObject<HTMLFieldSetElement | null>;
 }
 
-const BLANK: Entry = { type: "card", number: "", expiry: "", cvc: "" };
+const BLANK: Omit<Entry, "type"> = { number: "", expiry: "", cvc: "" };
 
-export function usePaymentForm(): PaymentForm {
+export function usePaymentForm(checkout: Checkout): PaymentForm {
   const { t } = useLocale();
-  const [entry, setEntry] = useState(BLANK);
+  const choices = CHOICES.filter((choice) => checkout.types.includes(choice));
+  const blank: Entry = { type: choices[0] ?? "card", ...BLANK };
+  const [entry, setEntry] = useState(blank);
   const [shown, setShown] = useState(false);
   const root = useRef<HTMLFieldSetElement>(null);
   const errors = check(entry, t);
   return {
     entry,
+    checkout,
+    choices,
     errors: shown ? errors : {},
     root,
     change: (part) => setEntry((before) => ({ ...before, ...part })),
     clear: () => {
-      setEntry(BLANK);
+      setEntry(blank);
       setShown(false);
     },
     read: () => {
       setShown(true);
-      const wrong = Object.keys(errors).length;
+      const wrong = choices.length === 0 ? 1 : Object.keys(errors).length;
       const method = methodOf(entry);
       return wrong > 0 || method === undefined ? { wrong } : { method };
     },
@@ -54,7 +65,7 @@ export function usePaymentForm(): PaymentForm {
 
 function check(entry: Entry, t: Messages): Errors {
   const errors: Errors = {};
-  if (entry.type === "pix") return errors;
+  if (entry.type !== "card") return errors;
   if (!isCardNumber(entry.number)) errors.number = t.payment.badNumber;
   if (!readExpiry(entry.expiry, new Date())) errors.expiry = t.payment.badExpiry;
   if (!isCvc(entry.cvc)) errors.cvc = t.payment.badCvc;
@@ -62,7 +73,7 @@ function check(entry: Entry, t: Messages): Errors {
 }
 
 function methodOf(entry: Entry): PaymentMethod | undefined {
-  if (entry.type === "pix") return { type: "pix" };
+  if (entry.type !== "card") return { type: entry.type };
   const expiry = readExpiry(entry.expiry, new Date());
   return expiry && { type: "card", number: digitsOf(entry.number), expMonth: expiry.month, expYear: expiry.year, cvc: entry.cvc };
 }
@@ -75,10 +86,13 @@ export function PaymentFields({ form }: { form: PaymentForm }) {
     <fieldset ref={form.root} className={styles.payment}>
       <legend className="hidden">{t.payment.method}</legend>
       <div className={styles.methods}>
-        <Pick type="radio" name={name} value="card" checked={entry.type === "card"} label={t.payment.card} hint={t.payment.cardHint} onChange={() => change({ type: "card" })} />
-        <Pick type="radio" name={name} value="pix" checked={entry.type === "pix"} label={t.payment.pix} hint={t.payment.pixHint} onChange={() => change({ type: "pix" })} />
+        {form.choices.map((choice) => {
+          const [label, hint] = wordsOf(choice, form.checkout, t);
+          return <Pick key={choice} type="radio" name={name} value={choice} checked={entry.type === choice} label={label} hint={hint} onChange={() => change({ type: choice })} />;
+        })}
       </div>
-      {entry.type === "card" && (
+      {form.choices.length === 0 && <p>{t.payment.onlyHere}</p>}
+      {form.choices.includes("card") && entry.type === "card" && (
         <>
           <div className={styles.card}>
             <TextField
@@ -116,6 +130,12 @@ export function PaymentFields({ form }: { form: PaymentForm }) {
       )}
     </fieldset>
   );
+}
+
+function wordsOf(choice: Choice, checkout: Checkout, t: Messages): [string, string] {
+  if (choice === "card") return [t.payment.card, t.payment.cardHint];
+  if (choice === "pix") return [t.payment.pix, t.payment.pixHint];
+  return checkout.provider === "paypal" ? [t.payment.paypal, t.payment.paypalHint] : [t.payment.hosted, t.payment.hostedHint];
 }
 
 function TestCards({ onUse }: { onUse: (number: string) => void }) {

@@ -92,6 +92,9 @@ pub struct HostedForm {
     pub script: String,
     /// The key that the script is given; everybody may see it.
     pub publishable_key: String,
+    /// What the page's content security policy has to allow besides, as `script-src https://js.example.com`; with
+    /// semicolons between.
+    pub policy: &'static str,
 }
 
 /// Asks to hold an amount.

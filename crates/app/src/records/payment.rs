@@ -263,6 +263,11 @@ impl Payment {
         self.row.int("waiting").is_some()
     }
 
+    /// When the provider is asked about it next, while it may still have news.
+    pub(crate) fn ask_at(&self) -> Option<i64> {
+        self.row.int("ask_at")
+    }
+
     /// How many whole seconds are left to pay, at least one.
     pub(crate) fn seconds_left(&self, now: i64) -> i64 {
         ((self.expires_at - now + 999) / 1000).max(1)

@@ -36,15 +36,18 @@ pub(crate) struct World {
 }
 
 pub(crate) fn stripe_at(url: &str) -> Arc<Stripe> {
-    let config = StripeConfig {
+    Arc::new(Stripe::new(&stripe_config(url), now_ms).unwrap())
+}
+
+pub(crate) fn stripe_config(url: &str) -> StripeConfig {
+    StripeConfig {
         secret_key: Secret::new(SECRET_KEY),
         webhook_secrets: vec![Secret::new("whsec_old"), Secret::new(WEBHOOK_SECRET)],
         publishable_key: None,
         url: url.into(),
         api_version: app::provider::stripe::STRIPE_VERSION.into(),
         timeout: Duration::from_secs(2),
-    };
-    Arc::new(Stripe::new(&config, now_ms).unwrap())
+    }
 }
 
 pub(crate) fn paypal_at(url: &str) -> Arc<PayPal> {

@@ -267,9 +267,9 @@ async fn a_beat_that_was_parked_is_started_anew() {
         shop.store.commit(batch).await.unwrap();
     }
     let shop = Shop::over(store, settings()).await;
-    assert_eq!(shop.messages("tickers").await.len(), 6);
-    assert_eq!(shop.drain("tickers", 1).await, 6);
-    assert_eq!(shop.messages("tickers").await.len(), 6);
+    assert_eq!(shop.messages("tickers").await.len(), 7);
+    assert_eq!(shop.drain("tickers", 1).await, 7);
+    assert_eq!(shop.messages("tickers").await.len(), 7);
 }
 
 #[tokio::test]

@@ -129,6 +129,22 @@ async fn an_approval_whose_webhook_never_comes_is_found() {
 }
 
 #[tokio::test]
+async fn a_buyer_who_comes_back_does_not_wait_for_the_webhook() {
+    let world = World::open(CaptureOn::Acceptance).await;
+    let id = world.placed().await;
+    world.approve(&id, Funding::Good);
+    // Asked a moment ago, it is not asked again.
+    let view = world.shop.app.check_payment(&id).await.unwrap();
+    assert_eq!(view.status.as_str(), "PENDING");
+    assert!(world.shop.due_now(&id).await);
+    let before = world.fake.count("GET /v2/checkout/orders/");
+    assert_eq!(world.shop.app.check_payment(&id).await.unwrap().status.as_str(), "CONFIRMED");
+    assert!(world.fake.count("GET /v2/checkout/orders/") > before);
+    world.shop.run(&id, "results:ok").await;
+    assert!(matches!(world.shop.app.check_payment("ord_nobody").await, Err(app::PayError::NotFound(_))));
+}
+
+#[tokio::test]
 async fn a_decline_lets_the_customer_pay_again() {
     let world = World::open(CaptureOn::Acceptance).await;
     let id = world.placed().await;

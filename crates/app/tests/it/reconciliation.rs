@@ -206,4 +206,40 @@ async fn money_that_is_taken_long_after_its_order_is_looked_for_too() {
     shop.run(&disputed, "timer webhook").await;
     shop.take_out("simulator_movements").await;
     assert_eq!(unmatched(&shop).await.len(), 2, "what a bank took back has its line as well");
+
+#[test]
+fn payouts_are_due_by_their_schedule() {
+    use app::PayoutSchedule::{Daily, Every, Never};
+    const DAY: i64 = 86_400_000;
+    #[track_caller]
+    fn check(schedule: app::PayoutSchedule, since: i64, now: i64, due: bool) {
+        let day_of = |at: i64| i32::try_from(at / DAY).unwrap();
+        assert_eq!(schedule.is_due(since, now, day_of), due, "{schedule:?} {since} {now}");
+    }
+    check(Never, 0, 100 * DAY, false);
+    check(Daily, DAY, 2 * DAY - 1, false);
+    check(Daily, 2 * DAY - 1, 2 * DAY, true);
+    check(Every(5_000), DAY, DAY + 4_999, false);
+    check(Every(5_000), DAY, DAY + 5_000, true);
+}
+
+#[tokio::test]
+async fn the_simulator_pays_out_when_it_is_due_and_no_line_twice() {
+    let mut settings = settings();
+    settings.simulator.payout_delay_ms = 0;
+    settings.simulator.payouts = app::PayoutSchedule::Every(0);
+    let shop = Shop::with(settings).await;
+    shop.drain("tickers", 1).await;
+    assert_eq!(unmatched(&shop).await, [""; 0]);
+    paid(&shop, GOOD).await;
+    // However many ask at once, one pays out.
+    let asked = futures::future::join_all((0..8).map(|_| shop.simulator.pay_out())).await;
+    assert_eq!(asked.into_iter().filter(|payout| matches!(payout, Ok(Some(_)))).count(), 1);
+    let id = paid(&shop, GOOD).await;
+    shop.run(&id, "tick:pay-out tick:pay-out").await;
+    assert_eq!(unmatched(&shop).await, [""; 0]);
+    let payouts = shop.app.payouts(ListPage::default()).await.unwrap().items;
+    let books = shop.books().await;
+    assert_eq!((payouts.len(), payouts[0].amount), (2, payouts[1].amount));
+    assert_eq!((books["assets:bank"], books["assets:provider:simulator"]), (2 * payouts[0].amount, 0));
 }

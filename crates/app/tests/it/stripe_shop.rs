@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use app::provider::Stripe;
+use app::provider::stripe::StripeConfig;
 use app::{Problem, WebhookOutcome};
 use serde_json::{Value as Json, json};
 use store::memory::MemoryStore;
 
-use crate::contract::stripe_at;
+use crate::contract::stripe_config;
 use crate::fake_stripe::{FakeStripe, Posting, WEBHOOK_SECRET};
 use crate::shop::{Shop, lunch, settings};
 
@@ -19,9 +21,15 @@ const BEGIN: &str = "validate-order reserve-stock request-payment";
 
 impl World {
     async fn open() -> World {
+        World::with(None).await
+    }
+
+    /// With that key for Stripe's form on the page.
+    async fn with(publishable_key: Option<&str>) -> World {
         let fake = FakeStripe::start().await;
         fake.posting(Posting::Held);
-        let provider = stripe_at(&fake.url);
+        let config = StripeConfig { publishable_key: publishable_key.map(str::to_owned), ..stripe_config(&fake.url) };
+        let provider = Arc::new(Stripe::new(&config, store::clock::now_ms).unwrap());
         let shop = Shop::with_provider(Arc::new(MemoryStore::new()), settings(), None, Some(provider)).await;
         World { shop, fake }
     }
@@ -194,4 +202,41 @@ async fn card_numbers_do_not_reach_stripe() {
     assert_eq!((refused.code(), refused.pointer().unwrap().as_str()), ("invalid-card", "/payment/number"));
     assert!(refused.to_string().contains("Stripe.js"));
     assert_eq!(world.fake.count(""), 0);
+}
+
+#[tokio::test]
+async fn a_customer_pays_in_stripes_form() {
+    let world = World::with(Some("pk_test_page")).await;
+    let checkout = world.shop.app.catalogue().await.unwrap().checkout;
+    assert_eq!(checkout.types.join(" "), "token pix hosted");
+    assert_eq!(checkout.form.unwrap().publishable_key, "pk_test_page");
+    let id = world.placed(json!({ "type": "hosted" })).await;
+    let intent = world.intent(&id);
+    let payment = world.shop.order(&id).await.payment;
+    assert_eq!((payment.method.as_str(), payment.client_secret), ("card", Some(format!("{intent}_secret_fake"))));
+    // Declined in the form, where another card can follow: nothing ends.
+    world.fake.act(|books| books.pay_in_form(&intent, false));
+    let declined = world.fake.held().pop().unwrap();
+    assert_eq!(world.hear(&declined).await, Ok(WebhookOutcome::Ignored));
+    assert!(world.shop.due_now(&id).await);
+    world.shop.run(&id, "tick:poll-payments results:").await;
+    assert_eq!(world.status(&id).await, "PENDING");
+    world.fake.act(|books| books.pay_in_form(&intent, true));
+    let held = world.fake.held().pop().unwrap();
+    assert_eq!(world.hear(&held).await, Ok(WebhookOutcome::Applied));
+    world.shop.run(&id, "results:ok commit-stock capture-payment").await;
+    let payment = world.shop.order(&id).await.payment;
+    assert_eq!(
+        (payment.status.as_str(), payment.client_secret, payment.card.as_deref()),
+        ("CONFIRMED", None, Some("visa 4242"))
+    );
+}
+
+#[tokio::test]
+async fn without_a_form_nothing_is_hosted() {
+    let world = World::open().await;
+    let mut order = lunch("pix");
+    order["payment"] = json!({ "type": "hosted" });
+    let refused = world.shop.app.place_order(serde_json::from_value(order).unwrap(), None).await.unwrap_err();
+    assert_eq!(refused.pointer().unwrap(), "/payment/type");
 }

@@ -8,6 +8,7 @@ mod layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use app::PayoutSchedule;
 use app::provider::paypal::PAYPAL_URL;
 use app::provider::stripe::{STRIPE_URL, STRIPE_VERSION};
 use domain::basket::MAX_SERVICE_BASIS_POINTS;
@@ -184,6 +185,22 @@ pub(crate) struct Simulator {
     pub(crate) courier_pick_up: Duration,
     /// From there to the customer.
     pub(crate) courier_delivery: Duration,
+    /// When it pays out: `daily`, at the merchant's cut-off, `never`, or after a duration such as `2m`.
+    pub(crate) payouts: String,
+}
+
+impl Simulator {
+    /// When it pays out; `None` if that cannot be read.
+    pub(crate) fn schedule(&self) -> Option<PayoutSchedule> {
+        match self.payouts.as_str() {
+            "daily" => Some(PayoutSchedule::Daily),
+            "never" => Some(PayoutSchedule::Never),
+            text => {
+                let every: Duration = text.parse().ok()?;
+                (every >= Duration::seconds(1)).then(|| PayoutSchedule::Every(every.as_ms()))
+            }
+        }
+    }
 }
 
 /// What one client, and all together, may ask for.
@@ -273,6 +290,7 @@ impl Default for Config {
                 pix: Duration::seconds(5),
                 courier_pick_up: Duration::seconds(5),
                 courier_delivery: Duration::seconds(10),
+                payouts: "daily".into(),
             },
             limits: Limits {
                 body_bytes: 256 * 1024,
@@ -335,6 +353,10 @@ impl Config {
             .or_else(|| lasts("payment.poll_after", self.payment.poll_after, second, Duration::hours(1)))
             .or_else(|| lasts("stripe.timeout", self.stripe.timeout, second, Duration::minutes(1)))
             .or_else(|| lasts("paypal.timeout", self.paypal.timeout, second, Duration::minutes(1)))
+            .or_else(|| {
+                let problem = || format!("`{}` is no schedule; use `daily`, `never`, or `2m`", self.simulator.payouts);
+                self.simulator.schedule().is_none().then(|| ("simulator.payouts", problem()))
+            })
             .or_else(|| within("engine.concurrency", self.engine.concurrency.into(), 1, 65_536))
             .or_else(|| within("engine.backlog", self.engine.backlog.into(), 1, 10_000_000))
             .or_else(|| self.access_keys().err().map(|problem| ("engine.access_keys", problem)))

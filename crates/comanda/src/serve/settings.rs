@@ -1,6 +1,6 @@
 //! From the configuration to the settings of the parts.
 
-use app::{CourierSettings, LatePaymentPolicy, LatePaymentSettings, Settings, SimulatorSettings};
+use app::{CourierSettings, LatePaymentPolicy, LatePaymentSettings, PayoutSchedule, Settings, SimulatorSettings};
 use domain::Currency;
 use domain::basket::Charges;
 use domain::payment::CaptureOn;
@@ -16,6 +16,7 @@ const PAYPAL_REPORT_MS: i64 = 6 * 3_600_000;
 pub(crate) fn of(config: &Config, url: &str) -> Settings {
     let defaults = Settings::default();
     let merchant = &config.merchant;
+    let schedule = config.simulator.schedule().unwrap_or(defaults.simulator.payouts);
     Settings {
         merchant: Merchant {
             name: merchant.name.clone(),
@@ -55,6 +56,12 @@ pub(crate) fn of(config: &Config, url: &str) -> Settings {
             webhook_delay_ms: config.simulator.webhook.as_ms(),
             late_webhook_ms: config.simulator.late_webhook.as_ms(),
             pix_paid_after_ms: Some(config.simulator.pix.as_ms()),
+            payouts: schedule,
+            // Half of a short pause, so that what is paid out is what came before.
+            payout_delay_ms: match schedule {
+                PayoutSchedule::Every(pause) => defaults.simulator.payout_delay_ms.min(pause / 2),
+                PayoutSchedule::Daily | PayoutSchedule::Never => defaults.simulator.payout_delay_ms,
+            },
             ..defaults.simulator
         },
         courier: CourierSettings {

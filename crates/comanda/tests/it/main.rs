@@ -20,6 +20,7 @@ mod ledger;
 mod money;
 mod orders;
 mod payments;
+mod payouts;
 mod paypal;
 mod refunds;
 mod server;

@@ -99,7 +99,8 @@ async fn an_approved_order_is_held_taken_when_it_leaves_and_given_back() {
     assert_eq!(order["payment"]["captured"], order["total"]);
     world.agrees().await;
     let refund = json!({ "reason": "quality", "amount": 500 });
-    world.client.post(format!("{}/v1/orders/{id}/refunds", world.server.url)).json(&refund).send().await.unwrap();
+    let refunds = world.client.post(format!("{}/v1/payments/{id}/refunds", world.server.url)).json(&refund);
+    assert_eq!(refunds.header("if-match", "*").send().await.unwrap().status(), 201);
     world.when(&id, |order| order["payment"]["status"] == "PARTIALLY_REFUNDED").await;
     world.when(&id, |order| order["receipt"].is_object()).await;
     let given = world.fake.act(|books| books.order(&paypal).unwrap().refunds.clone());

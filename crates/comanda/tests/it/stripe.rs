@@ -216,3 +216,25 @@ fn a_configuration_without_secrets_is_refused() {
     let text = String::from_utf8_lossy(&shown.stdout);
     assert!(text.contains("stripe.secret_key") && !text.contains("sk_test_hidden"), "{text}");
 }
+
+#[tokio::test]
+async fn the_page_may_show_stripes_form_with_its_key_and_only_then() {
+    let key = format!("stripe.secret_key={SECRET_KEY}");
+    let webhooks = format!("stripe.webhook_secrets={WEBHOOK_SECRET}");
+    let stripe = ["payment.provider=stripe", &key, &webhooks];
+    for (more, hosts) in [(Some("stripe.publishable_key=pk_test_page"), true), (None, false)] {
+        let flags: Vec<&str> = stripe.into_iter().chain(more).flat_map(|pair| ["--set", pair]).collect();
+        let server = Server::start(&flags);
+        let page = server.get("/").await;
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let needed =
+            ["script-src 'self' https://js.stripe.com", "frame-src https://js.stripe.com", "https://api.stripe.com"];
+        assert!(needed.iter().all(|part| policy.contains(part) == hosts), "{policy}");
+        assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
+        let other = server.get("/v1/catalogue").await;
+        assert!(!other.headers()["content-security-policy"].to_str().unwrap().contains("stripe"));
+        let checkout = &other.json::<Value>().await.unwrap()["checkout"];
+        assert_eq!(checkout["types"].as_array().unwrap().contains(&json!("hosted")), hosts);
+        assert_eq!(checkout["form"]["publishableKey"] == "pk_test_page", hosts);
+    }
+}

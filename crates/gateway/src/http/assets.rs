@@ -1,11 +1,14 @@
 //! The page: files embedded at build time.
 
+use app::provider::HostedForm;
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::server::POLICY;
 use super::{Problem, if_none_match};
+use crate::Gateway;
 
 struct File {
     path: &'static str,
@@ -28,13 +31,24 @@ const ABSENT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Co
 <code>make run</code> does both.</p>
 <p>The interface is described at <a href=/docs>/docs</a>.</p></html>";
 
+/// The policy of a page on which a payment provider shows its form.
+pub(crate) fn policy_with(form: &HostedForm) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("{POLICY}; {}", form.policy)).ok()
+}
+
 /// The page and its files; what is none of them is a problem.
-pub(crate) async fn page(request: Request) -> Response {
+pub(crate) async fn page(State(gateway): State<Gateway>, request: Request) -> Response {
     let readable = matches!(*request.method(), Method::GET | Method::HEAD);
     let path = request.uri().path();
     let path = if path == "/" || is_view(path) { "/index.html" } else { path };
     match FILES.iter().find(|file| file.path == path) {
-        Some(file) if readable => file.answer(request.headers()),
+        Some(file) if readable => {
+            let mut response = file.answer(request.headers());
+            if let (Some(policy), "/index.html") = (&gateway.page_policy, path) {
+                response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+            }
+            response
+        }
         None if readable && path == "/index.html" => {
             ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], ABSENT).into_response()
         }

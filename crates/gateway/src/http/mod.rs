@@ -10,7 +10,7 @@ mod reply;
 mod server;
 mod stream;
 
-pub(crate) use assets::page;
+pub(crate) use assets::{page, policy_with};
 pub(crate) use body::{Json, LargeJson, Params, Segment, header_text, read, read_up_to};
 pub use caller::SignedIn;
 pub(crate) use caller::{Action, Caller};

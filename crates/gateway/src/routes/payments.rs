@@ -14,7 +14,7 @@ use super::resource;
 use crate::Gateway;
 use crate::http::{Action, Caller, Cursor, IfMatchOrAny, Json, Params, Problem, Reply, Segment, Wire, read};
 
-resource![pay_order, list_payments, show_payment, capture_payment, receive_webhook];
+resource![pay_order, check_payment, list_payments, show_payment, capture_payment, receive_webhook];
 
 /// Pay an order again after a refusal
 ///
@@ -37,6 +37,27 @@ async fn pay_order(
     tracking.check(&gateway, caller, &id)?;
     let payment = gateway.app.pay(&id, command).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &payment))
+}
+
+/// Ask the provider how a payment stands
+///
+/// For the customer who comes back from paying elsewhere: the provider's webhook may take a while. Asked again too soon, the
+/// answer is what is known.
+#[utoipa::path(post, path = "/v1/orders/{id}/payments/check", tag = "orders",
+    params(("id" = String, Path, description = "`ord_...`"), super::orders::Tracking),
+    responses(
+        (status = 200, description = "how it stands", body = PaymentView),
+        (status = 404, description = "there is no such order", body = Wire, content_type = "application/problem+json"),
+        (status = 503, description = "the provider does not answer", body = Wire, content_type = "application/problem+json"),
+    ))]
+async fn check_payment(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Segment(id): Segment<String>,
+    Params(tracking): Params<Tracking>,
+) -> Result<Reply, Problem> {
+    tracking.check(&gateway, caller, &id)?;
+    Ok(Reply::json(StatusCode::OK, &gateway.app.check_payment(&id).await?))
 }
 
 /// Which payments.

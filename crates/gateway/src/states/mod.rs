@@ -87,7 +87,7 @@ fn operation(headers: &HeaderMap) -> Option<&str> {
 /// Answers any operation.
 pub(crate) async fn answer(State(gateway): State<Gateway>, caller: Caller, request: Request) -> Response {
     if !request.headers().contains_key(TARGET) {
-        return http::page(request).await;
+        return http::page(State(gateway), request).await;
     }
     let (parts, body) = request.into_parts();
     let head = Head { method: &parts.method, uri: &parts.uri, headers: &parts.headers };

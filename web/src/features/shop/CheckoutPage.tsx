@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { useQueryClient } from "@tanstack/react-query";
+import { expectHandover } from "../../api/handover";
 import { Problem, Unreachable } from "../../api/http";
 import { counter, useCatalogue } from "../../api/queries";
 import { rememberOrder, trackingPath } from "../../api/recent";
@@ -46,7 +47,7 @@ function Checkout({ catalogue }: { catalogue: Catalogue }) {
   const [wrong, setWrong] = useState(0);
   const [placing, setPlacing] = useState(false);
   const [failure, setFailure] = useState<unknown>(null);
-  const payment = usePaymentForm();
+  const payment = usePaymentForm(catalogue.checkout);
   const lines = useCart();
   const cart = priced(lines, catalogue);
 
@@ -75,6 +76,7 @@ function Checkout({ catalogue }: { catalogue: Catalogue }) {
     try {
       const placed = await counter.place(orderOf(form, lines, paying.method, { tip, total }, locale));
       rememberOrder({ orderId: placed.orderId, number: placed.number, token: placed.trackingToken, placedAt: new Date().toISOString() });
+      if (paying.method.type === "hosted" && !catalogue.checkout.form) expectHandover(placed.orderId);
       navigate(trackingPath(placed.orderId, placed.trackingToken));
       basket.clear();
       void client.invalidateQueries({ queryKey: ["catalogue"] });

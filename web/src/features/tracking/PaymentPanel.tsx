@@ -1,8 +1,9 @@
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { randomKey } from "../../api/attempt";
+import { cameBack, expectHandover, takeHandover } from "../../api/handover";
 import { Problem } from "../../api/http";
-import { usePay } from "../../api/queries";
-import type { Order, Payment } from "../../api/types";
+import { useCatalogue, useCheck, usePay } from "../../api/queries";
+import type { Checkout, Order, Payment } from "../../api/types";
 import { Button } from "../../ui/Button";
 import { countdown } from "../../ui/format";
 import { useLocale } from "../../ui/locale";
@@ -10,14 +11,24 @@ import { Notice, useErrorText } from "../../ui/Notice";
 import { useNow } from "../../ui/now";
 import { PaymentFields, usePaymentForm } from "../../ui/Payment";
 import { Qr } from "../../ui/Qr";
+import { HostedForm } from "./HostedForm";
 import styles from "./PaymentPanel.module.css";
 
 /** Where the money stands, and what the customer can do about it. */
 export function PaymentPanel({ order, token }: { order: Order; token: string | null }) {
-  const { t } = useLocale();
+  const { t, money } = useLocale();
   const { payment } = order;
+  const checkout = useCatalogue().data?.checkout;
+  // The try that the customer has paid elsewhere: the provider's word is on its way.
+  const [paid, setPaid] = useState(() => (cameBack() ? payment.attempts : null));
+  const sent = paid === payment.attempts;
   const waiting = payment.status === "PENDING" && order.status === "PAYMENT_PENDING";
-  const asksCustomer = waiting && Boolean(payment.qr ?? payment.actionUrl);
+  const asksCustomer = waiting && !sent && Boolean(payment.qr ?? payment.actionUrl ?? payment.clientSecret);
+  const approves = payment.method !== "card" && payment.method !== "pix";
+  useCheck(order, token, waiting && sent);
+  useEffect(() => {
+    if (waiting && payment.actionUrl && takeHandover(order.orderId)) window.location.assign(payment.actionUrl);
+  }, [waiting, payment.actionUrl, order.orderId]);
   return (
     <section className={styles.panel} aria-label={t.order.payment} data-payment={payment.status}>
       <div className={styles.head}>
@@ -30,13 +41,16 @@ export function PaymentPanel({ order, token }: { order: Order; token: string | n
       </div>
       {waiting && payment.actionUrl && (
         <a className={styles.action} href={payment.actionUrl}>
-          {t.payment.authenticate}
+          {approves ? t.payment.approve : t.payment.authenticate}
         </a>
+      )}
+      {waiting && !sent && payment.clientSecret && checkout?.form && (
+        <HostedForm form={checkout.form} secret={payment.clientSecret} total={money(order.total, order.currency)} onSent={() => setPaid(payment.attempts)} />
       )}
       {waiting && payment.qr && <PixCode payload={payment.qr} />}
       {waiting && !asksCustomer && <p className={styles.left}>{t.order.asking}</p>}
       {(asksCustomer || order.actions.includes("pay")) && <TimeLeft until={payment.expiresAt} />}
-      {order.actions.includes("pay") && <PayAgain order={order} token={token} />}
+      {order.actions.includes("pay") && checkout && <PayAgain order={order} token={token} checkout={checkout} />}
     </section>
   );
 }
@@ -77,10 +91,10 @@ function TimeLeft({ until }: { until: string }) {
   return <p className={styles.left}>{left > 0 ? t.order.timeLeft(countdown(left)) : t.order.timeOver}</p>;
 }
 
-function PayAgain({ order, token }: { order: Order; token: string | null }) {
+function PayAgain({ order, token, checkout }: { order: Order; token: string | null; checkout: Checkout }) {
   const { t, money } = useLocale();
   const errorText = useErrorText();
-  const form = usePaymentForm();
+  const form = usePaymentForm(checkout);
   const pay = usePay(order.orderId, token);
   const key = useRef<string | null>(null);
   const { failure } = order.payment;
@@ -96,6 +110,7 @@ function PayAgain({ order, token }: { order: Order; token: string | null }) {
       {
         onSuccess: () => {
           key.current = null;
+          if (read.method.type === "hosted" && !checkout.form) expectHandover(order.orderId);
           form.clear();
         },
         onError: (error) => {

@@ -54,6 +54,27 @@ impl Simulator {
         }
     }
 
+    /// Pays out if the schedule says so. Whoever else asks at the same time, and however often it is asked again after a
+    /// crash, a line is paid out once: a payout begins where the one before ended, and no two can begin there.
+    pub(crate) async fn pay_out_when_due(
+        &self,
+        now: i64,
+        day_of: impl Fn(i64) -> i32,
+    ) -> Result<Option<String>, ProviderError> {
+        let last = self.store.query(Query::table(&PAYOUTS).descending().limit(1)).await.map_err(unavailable)?;
+        let since = match last.rows.first() {
+            Some(payout) => payout.int("at"),
+            None => {
+                let first = self.store.query(Query::table(&MOVEMENTS).limit(1)).await.map_err(unavailable)?;
+                first.rows.first().and_then(|line| line.int("at"))
+            }
+        };
+        match since {
+            Some(since) if self.settings.payouts.is_due(since, now, day_of) => self.pay_out().await,
+            _ => Ok(None),
+        }
+    }
+
     async fn balance(&self, after: i64, until: i64) -> Result<(i64, String), ReadError> {
         let mut sum: i64 = 0;
         let mut currency = String::new();

@@ -30,6 +30,10 @@ pub const STRIPE_VERSION: &str = "2025-04-30.basil";
 /// Where the script is that shows Stripe's form; Stripe wants it loaded from there
 /// (<https://docs.stripe.com/js/including>).
 pub const SCRIPT: &str = "https://js.stripe.com/v3/";
+/// What that script has to be allowed (<https://docs.stripe.com/security/guide#content-security-policy>).
+const POLICY: &str = "script-src 'self' https://js.stripe.com https://*.js.stripe.com; \
+                      frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com; \
+                      connect-src 'self' https://api.stripe.com";
 
 /// What has to be asked for to know the fee and the card.
 const EXPAND: (&str, &str) = ("expand[]", "latest_charge.balance_transaction");
@@ -290,7 +294,8 @@ impl PaymentProvider for Stripe {
     }
 
     fn checkout(&self) -> Checkout {
-        let form = self.publishable_key.clone().map(|key| HostedForm { script: SCRIPT.into(), publishable_key: key });
+        let form = self.publishable_key.clone();
+        let form = form.map(|key| HostedForm { script: SCRIPT.into(), publishable_key: key, policy: POLICY });
         // A test key takes the numbers of Stripe's test cards.
         let card = self.is_test && form.is_none();
         Checkout { card, token: true, pix: true, hosted: form.map(|form| Hosted { method: "card", form: Some(form) }) }

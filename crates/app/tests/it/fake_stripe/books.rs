@@ -168,6 +168,19 @@ impl Books {
         });
     }
 
+    /// The customer pays in Stripe's form on the page, or is declined there.
+    pub(crate) fn pay_in_form(&mut self, id: &str, good: bool) {
+        assert_eq!(self.intent(id).unwrap().status, "requires_payment_method");
+        if good {
+            self.update(id, Some("payment_intent.amount_capturable_updated"), |intent| {
+                intent.status = "requires_capture";
+                intent.error = None;
+            });
+        } else {
+            self.refuse(id, "card_declined", None);
+        }
+    }
+
     /// The customer pays a Pix.
     pub(crate) fn pay_pix(&mut self, id: &str) {
         assert_eq!(self.intent(id).unwrap().status, "requires_action");

@@ -68,7 +68,8 @@ fn create(books: &mut Books, fields: &Fields) -> (u16, Json) {
         "pix" => "pix",
         _ => field(fields, "payment_method").or(field(fields, "payment_method_data[card][token]")).unwrap_or_default(),
     };
-    let Some(card) = Card::of(method) else {
+    let hosted = metadata(fields).contains_key("hosted") && method.is_empty();
+    let Some(card) = Card::of(if hosted { "pm_card_visa" } else { method }) else {
         return wrong(400, "resource_missing", Some("payment_method"), "No such PaymentMethod");
     };
     let id = books.id("pi");
@@ -77,7 +78,8 @@ fn create(books: &mut Books, fields: &Fields) -> (u16, Json) {
         card,
         amount,
         currency: field(fields, "currency").unwrap_or_default().to_owned(),
-        status: "requires_confirmation",
+        // Without a payment method the browser goes on, in Stripe's form.
+        status: if hosted { "requires_payment_method" } else { "requires_confirmation" },
         received: 0,
         refunded: 0,
         metadata: metadata(fields),
@@ -86,7 +88,9 @@ fn create(books: &mut Books, fields: &Fields) -> (u16, Json) {
         created: store::clock::now_ms() / 1000,
         transaction: None,
     });
-    (200, books.intent_json(&id, false))
+    let mut made = books.intent_json(&id, false);
+    made["client_secret"] = format!("{id}_secret_fake").into();
+    (200, made)
 }
 
 fn unexpected(books: &Books, id: &str) -> (u16, Json) {
