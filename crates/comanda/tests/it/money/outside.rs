@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use app::CallbackSender;
 use app::provider::{
-    Authorise, Card, Event, Intent, Movement, Movements, Page, PaymentProvider, ProviderError, ReceiveError, Refund,
-    RefundRequest, Token, Webhook,
+    Authorise, Card, Checkout, Event, Intent, Movement, Movements, Page, PaymentProvider, ProviderError, ReceiveError,
+    Refund, RefundRequest, Subject, Token, Webhook,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -129,6 +129,22 @@ impl Line {
 impl PaymentProvider for Line {
     fn name(&self) -> &'static str {
         self.provider.name()
+    }
+
+    fn checkout(&self) -> Checkout {
+        self.provider.checkout()
+    }
+
+    async fn complete(&self, intent: &str, key: &str) -> Result<Intent, ProviderError> {
+        self.call(self.provider.complete(intent, key)).await
+    }
+
+    async fn look_up(&self, name: &str) -> Result<Subject, ProviderError> {
+        self.call(self.provider.look_up(name)).await
+    }
+
+    async fn trace(&self, line: Movement) -> Result<Movement, ProviderError> {
+        self.call(self.provider.trace(line)).await
     }
 
     async fn tokenise(&self, card: Card) -> Result<Token, ProviderError> {
