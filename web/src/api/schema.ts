@@ -864,6 +864,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/orders/{id}/payments/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask the provider how a payment stands
+         * @description For the customer who comes back from paying elsewhere: the provider's webhook may take a while. Asked again too soon, the
+         *     answer is what is known.
+         */
+        post: operations["check_payment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders/{id}/receipt": {
         parameters: {
             query?: never;
@@ -1574,6 +1595,8 @@ export interface components {
              * @description The largest tip, in minor units.
              */
             maxTip: number;
+            /** @description How it can be paid. */
+            checkout: components["schemas"]["CheckoutView"];
             /** @description By category, then name. */
             products: components["schemas"]["ProductView"][];
         };
@@ -1586,6 +1609,21 @@ export interface components {
         ChartView: {
             /** @description In the order of codes. */
             accounts: components["schemas"]["AccountView"][];
+        };
+        /** @description A form that the provider shows on the page, given a payment's `clientSecret`. */
+        CheckoutForm: {
+            /** @description The address of the script that shows it. */
+            script: string;
+            /** @description The key that the script is given; everybody may see it. */
+            publishableKey: string;
+        };
+        /** @description How orders can be paid. */
+        CheckoutView: {
+            /** @description Who takes the money, as `stripe`. */
+            provider: string;
+            /** @description The types of `payment` that can be sent: `card`, `token`, `pix`, `hosted`. */
+            types: string[];
+            form?: null | components["schemas"]["CheckoutForm"];
         };
         /** @description One choice of an option. */
         Choice: {
@@ -2281,7 +2319,7 @@ export interface components {
             paymentId: string;
             /** @description Where it stands. */
             status: components["schemas"]["PaymentStatus"];
-            /** @description `card` or `pix`. */
+            /** @description `card`, `pix`, or the provider's own way, as `paypal`. */
             method: string;
             /** @description Brand and last four digits, for a card. */
             card?: string | null;
@@ -2310,8 +2348,10 @@ export interface components {
             failure?: null | components["schemas"]["Failure"];
             /** @description The Pix payload ("copia e cola"), also drawn as a QR code. */
             qr?: string | null;
-            /** @description Where the customer authenticates, if the provider asks for it. */
+            /** @description Where the customer authenticates, or pays, if the provider asks for it. */
             actionUrl?: string | null;
+            /** @description What the provider's form on the page needs to take the payment. */
+            clientSecret?: string | null;
             /** @description Until when it must be paid. */
             expiresAt: components["schemas"]["Instant"];
             /** @description `ord_...` */
@@ -2397,6 +2437,9 @@ export interface components {
         } | {
             /** @enum {string} */
             type: "pix";
+        } | {
+            /** @enum {string} */
+            type: "hosted";
         };
         /** @description A page of payments. */
         PaymentPage: {
@@ -2416,7 +2459,7 @@ export interface components {
             paymentId: string;
             /** @description Where it stands. */
             status: components["schemas"]["PaymentStatus"];
-            /** @description `card` or `pix`. */
+            /** @description `card`, `pix`, or the provider's own way, as `paypal`. */
             method: string;
             /** @description Brand and last four digits, for a card. */
             card?: string | null;
@@ -2445,8 +2488,10 @@ export interface components {
             failure?: null | components["schemas"]["Failure"];
             /** @description The Pix payload ("copia e cola"), also drawn as a QR code. */
             qr?: string | null;
-            /** @description Where the customer authenticates, if the provider asks for it. */
+            /** @description Where the customer authenticates, or pays, if the provider asks for it. */
             actionUrl?: string | null;
+            /** @description What the provider's form on the page needs to take the payment. */
+            clientSecret?: string | null;
             /** @description Until when it must be paid. */
             expiresAt: components["schemas"]["Instant"];
         };
@@ -5135,6 +5180,50 @@ export interface operations {
             };
             /** @description a field is wrong */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_payment: {
+        parameters: {
+            query?: {
+                /** @description The order's tracking token. */
+                t?: string;
+            };
+            header?: never;
+            path: {
+                /** @description `ord_...` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description how it stands */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            /** @description there is no such order */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description the provider does not answer */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -217,7 +217,8 @@ impl WireIntent {
             action_url: action("/redirect_to_url/url").filter(|_| !hosted),
             client_secret: self.client_secret.clone().filter(|_| hosted && status == IntentStatus::Pending),
             capture_before: card.and_then(|card| card.capture_before).map(|at| at.saturating_mul(1000)),
-            fee: transaction.map(|transaction| transaction.fee),
+            // Of a payment that Stripe settles in another currency the fee is one of that currency.
+            fee: transaction.filter(|line| line.currency.eq_ignore_ascii_case(&self.currency)).map(|line| line.fee),
             card: card.and_then(|card| Some(format!("{} {}", card.brand.as_ref()?, card.last4.as_ref()?))),
             id: self.id,
         }
@@ -270,7 +271,12 @@ impl WireDispute {
             status,
             amount: self.amount,
             currency: self.currency.to_ascii_uppercase(),
-            fee: self.balance_transactions.iter().map(|transaction| transaction.fee).sum(),
+            fee: self
+                .balance_transactions
+                .iter()
+                .filter(|line| line.currency.eq_ignore_ascii_case(&self.currency))
+                .map(|line| line.fee)
+                .sum(),
             reason: self.reason,
             respond_by: self.evidence_details.and_then(|e| e.due_by).map(|at| at.saturating_mul(1000)),
         }

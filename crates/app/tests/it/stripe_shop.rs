@@ -240,3 +240,26 @@ async fn without_a_form_nothing_is_hosted() {
     let refused = world.shop.app.place_order(serde_json::from_value(order).unwrap(), None).await.unwrap_err();
     assert_eq!(refused.pointer().unwrap(), "/payment/type");
 }
+
+#[tokio::test]
+async fn a_refund_of_the_dashboard_whose_webhook_never_comes_goes_before_a_person() {
+    let world = World::open().await;
+    let id = world.paid("pm_card_visa").await;
+    let intent = world.intent(&id);
+    world.fake.act(|books| books.refund_by_hand(&intent, 700));
+    world.fake.held();
+    world.shop.run(&id, "tick:poll-events").await;
+    let order = world.shop.order(&id).await;
+    assert!(order.needs_attention.unwrap_or_default().contains("700"));
+}
+
+#[tokio::test]
+async fn a_fee_of_another_currency_is_no_fee_of_ours() {
+    let world = World::open().await;
+    world.fake.act(|books| books.settles_in = Some("usd"));
+    let id = world.paid("pm_card_visa").await;
+    assert!(world.shop.due_now(&id).await);
+    world.shop.run(&id, "tick:poll-payments").await;
+    let books = world.shop.books().await;
+    assert_eq!((books.get("expenses:provider-fees"), books["assets:provider:stripe"]), (None, 5_180));
+}

@@ -88,7 +88,6 @@ struct Master {
 struct Provider {
     api_key: String,
     webhook_secret: String,
-    publishable_key: String,
 }
 
 impl Provider {
@@ -96,7 +95,7 @@ impl Provider {
         let config = StripeConfig {
             secret_key: Secret::new(&self.api_key),
             webhook_secrets: vec![Secret::new(&self.webhook_secret)],
-            publishable_key: Some(self.publishable_key.clone()).filter(|key| !key.is_empty()),
+            publishable_key: None,
             url: STRIPE_URL.into(),
             api_version: STRIPE_VERSION.into(),
             timeout: PROVIDER_TIMEOUT,

@@ -60,8 +60,17 @@ async fn what_came_in_is_paid_out_once_across_a_crash() {
     assert!(before.iter().all(|payout| after.contains(payout)) && after.len() > before.len());
     // The ledger moved it to the bank; nothing is left with the provider, and everything fits.
     for (account, balance) in [("assets:bank", total), ("assets:provider:simulator", 0)] {
-        let shown: Value = server.get(&format!("/v1/ledger/accounts/{account}/balance")).await.json().await.unwrap();
-        assert_eq!(shown["balance"], json!(balance), "{shown}");
+        let begin = Instant::now();
+        loop {
+            let shown: Value =
+                server.get(&format!("/v1/ledger/accounts/{account}/balance")).await.json().await.unwrap();
+            if shown["balance"] == json!(balance) {
+                break;
+            }
+            // The consolidation may be some milliseconds behind.
+            assert!(begin.elapsed() < PATIENCE, "{shown}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     let reconciliation: Value = server.get("/v1/reconciliation").await.json().await.unwrap();
     assert_eq!(reconciliation["items"], json!([]));

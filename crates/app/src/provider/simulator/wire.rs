@@ -98,7 +98,8 @@ pub(super) fn dispute_webhook(book: &Book, fee: i64, settings: &SimulatorSetting
         "won" | "lost" => "charge.dispute.closed",
         _ => "charge.dispute.created",
     };
-    let taken = WireTransaction { amount: -book.captured, fee, ..WireTransaction::default() };
+    let currency = book.currency.to_ascii_lowercase();
+    let taken = WireTransaction { amount: -book.captured, fee, currency, ..WireTransaction::default() };
     let object = WireDispute {
         id: book.dispute_id(),
         amount: book.captured,
@@ -126,7 +127,8 @@ fn intent(book: &Book, status: &str) -> WireIntent {
     let intent = book.intent();
     let failure = intent.failure.filter(|_| book.status == "refused");
     let transaction = intent.fee.map(|fee| {
-        let transaction = WireTransaction { amount: book.captured, fee, ..WireTransaction::default() };
+        let currency = book.currency.to_ascii_lowercase();
+        let transaction = WireTransaction { amount: book.captured, fee, currency, ..WireTransaction::default() };
         Expandable::Object(Box::new(transaction))
     });
     let capture_before = intent.capture_before.map(|at| at / 1000);

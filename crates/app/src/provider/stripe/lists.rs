@@ -16,6 +16,8 @@ const KINDS: &[&str] = &[
     "payment_intent.succeeded",
     "payment_intent.payment_failed",
     "payment_intent.canceled",
+    // A refund of the dashboard that succeeds at once is told by nothing else.
+    "refund.created",
     "refund.updated",
     "refund.failed",
     "charge.dispute.created",

@@ -84,6 +84,8 @@ pub(crate) struct Books {
     pub(super) disputes: BTreeMap<String, &'static str>,
     pub(super) transactions: Vec<Json>,
     pub(crate) events: Vec<Json>,
+    /// The currency in which the account is settled, if not that of the payments.
+    pub(crate) settles_in: Option<&'static str>,
     /// Whether the fee of a payment is not told until [`Books::tell_fees`].
     pub(crate) hides_fees: bool,
 }
@@ -127,7 +129,7 @@ impl Books {
         let id = self.id("txn");
         self.transactions.push(json!({
             "id": id, "object": "balance_transaction", "type": kind, "reporting_category": category, "amount": amount,
-            "fee": fee, "net": amount - fee, "currency": "brl", "created": now(), "source": source, "payout": null,
+            "fee": fee, "net": amount - fee, "currency": self.settles_in.unwrap_or("brl"), "created": now(), "source": source, "payout": null,
         }));
         id
     }
@@ -256,6 +258,22 @@ impl Books {
         }
         let object = self.dispute_json(id);
         self.event("charge.dispute.closed", object);
+    }
+
+    /// Somebody gives money back in Stripe's dashboard.
+    pub(crate) fn refund_by_hand(&mut self, id: &str, amount: i64) {
+        let refund = FakeRefund {
+            id: self.id("re"),
+            intent: id.to_owned(),
+            amount,
+            status: "succeeded",
+            metadata: BTreeMap::new(),
+        };
+        self.transaction("refund", "refund", -amount, 0, json!({ "id": refund.id, "payment_intent": id }));
+        self.update(id, None, |intent| intent.refunded += amount);
+        let object = self.refund_json(&refund);
+        self.refunds.push(refund);
+        self.event("refund.created", object);
     }
 
     /// Pays out all there is; answers the payout's id.
