@@ -13,7 +13,7 @@ const product = (sku: string, price: number, available: number): Product => ({
   extras: [{ code: "bacon", name: "Bacon", price: 450 }, { code: "egg", name: "Egg", price: 300 }],
 });
 
-const catalogue: Catalogue = { currency: "BRL", merchant: "", deliveryFee: 700, serviceFeeBasisPoints: 0, maxTip: 50000, products: [product("burger", 2590, 10), product("rare", 1000, 1), product("none", 500, 0)] };
+const catalogue: Catalogue = { currency: "BRL", merchant: "", deliveryFee: 700, serviceFeeBasisPoints: 0, checkout: { provider: "simulator", types: ["card"] }, maxTip: 50000, products: [product("burger", 2590, 10), product("rare", 1000, 1), product("none", 500, 0)] };
 
 const choice = (sku: string, part: Partial<Choice> = {}): Choice => ({ sku, quantity: 1, options: {}, extras: [], note: "", ...part });
 

@@ -25,7 +25,7 @@ export function HostedForm({ form, secret, total, onSent }: Props) {
 
   useEffect(() => {
     let gone = false;
-    let destroy = () => {};
+    let destroy: (() => void) | undefined;
     setStage("loading");
     loadStripe(form.script, form.publishableKey)
       .then((stripe) => {
@@ -44,7 +44,7 @@ export function HostedForm({ form, secret, total, onSent }: Props) {
     return () => {
       gone = true;
       loaded.current = null;
-      destroy();
+      destroy?.();
     };
   }, [form.script, form.publishableKey, secret, locale]);
 
