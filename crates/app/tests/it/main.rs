@@ -17,6 +17,7 @@ mod flows;
 mod ledger;
 mod orders;
 mod paypal_faults;
+mod paypal_random;
 mod paypal_shop;
 mod placing;
 mod properties;
