@@ -116,7 +116,9 @@ impl App {
             let movement = &match self.provider.trace(movement.clone()).await {
                 Ok(traced) => traced,
                 // Left to the next beat.
-                Err(ProviderError::Unavailable) => return Err(StoreError::Unavailable(ProviderError::Unavailable.into())),
+                Err(ProviderError::Unavailable) => {
+                    return Err(StoreError::Unavailable(ProviderError::Unavailable.into()));
+                }
                 Err(_) => movement.clone(),
             };
             let finding = self.find_record(movement).await?;

@@ -7,10 +7,10 @@ use store::{ReadError, Value};
 use super::open::all;
 use crate::error::StoreError;
 use crate::provider::{self, ProviderError, RefundRequest};
+use crate::receipts::reason_words;
 use crate::records::mail::MAILS;
 use crate::records::refund::Refund;
 use crate::records::{Order, Payment};
-use crate::receipts::reason_words;
 use crate::{App, mail};
 
 /// What is set on a refund whose flow ended before its time. The provider is asked about one that it has not decided: it may

@@ -206,6 +206,7 @@ async fn money_that_is_taken_long_after_its_order_is_looked_for_too() {
     shop.run(&disputed, "timer webhook").await;
     shop.take_out("simulator_movements").await;
     assert_eq!(unmatched(&shop).await.len(), 2, "what a bank took back has its line as well");
+}
 
 #[test]
 fn payouts_are_due_by_their_schedule() {
