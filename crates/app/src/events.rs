@@ -101,6 +101,12 @@ impl App {
                 if outcome == WebhookOutcome::Applied {
                     tracing::info!(event = event.id, "an event whose webhook had not come was found by asking");
                 }
+                // Its webhook came while the failure was written down, or it turned out to be of no interest.
+                if before.is_some() && self.store.get(&FAILED_EVENTS, &key.as_str().into()).await?.is_some() {
+                    let mut batch = Batch::new();
+                    batch.delete(&FAILED_EVENTS, key.as_str());
+                    self.store.commit(batch).await?;
+                }
                 return Ok(true);
             }
             Err(error) => error,

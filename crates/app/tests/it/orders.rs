@@ -262,10 +262,10 @@ async fn the_poller_finds_what_no_webhook_brought() {
     let id = shop.place(lunch("4000000000100034")).await;
     shop.run(&id, "validate-order reserve-stock request-payment results:").await;
     assert!(shop.messages("simulator-webhooks").await.is_empty());
-    assert_eq!(shop.drain("tickers", 1).await, 6);
+    assert_eq!(shop.drain("tickers", 1).await, 7);
     shop.run(&id, "results:ok commit-stock capture-payment").await;
     assert_eq!(shop.summary(&id).await, "PAYMENT_PENDING CONFIRMED 298/0/2 received");
-    assert_eq!(shop.messages("tickers").await.len(), 6, "the tickers go on");
+    assert_eq!(shop.messages("tickers").await.len(), 7, "the tickers go on");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn numbers_have_no_holes_under_concurrency_and_after_a_restart() {
     let report = shop.audit().await;
     assert_eq!(report.differences, []);
     assert_eq!(report.counts["receipts"], 20);
-    assert_eq!(shop.messages("tickers").await.len(), 6, "a restart doubles no ticker");
+    assert_eq!(shop.messages("tickers").await.len(), 7, "a restart doubles no ticker");
 }
 
 #[tokio::test]

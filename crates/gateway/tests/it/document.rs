@@ -75,6 +75,7 @@ const OPERATIONS: &[&str] = &[
     "GET /v1/payments/{order}",
     "POST /v1/payments/{order}/capture",
     "POST /v1/orders/{id}/payments",
+    "POST /v1/orders/{id}/payments/check",
     "POST /v1/orders/{id}/resolve",
     "POST /v1/payments/{order}/refunds",
     "POST /v1/payments/{order}/void",
