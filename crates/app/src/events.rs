@@ -101,7 +101,7 @@ impl App {
                 if outcome == WebhookOutcome::Applied {
                     tracing::info!(event = event.id, "an event whose webhook had not come was found by asking");
                 }
-                // Its webhook came while the failure was written down, or it turned out to be of no interest.
+                // Taken since, or of no interest after all: what it names is not known.
                 if before.is_some() && self.store.get(&FAILED_EVENTS, &key.as_str().into()).await?.is_some() {
                     let mut batch = Batch::new();
                     batch.delete(&FAILED_EVENTS, key.as_str());
