@@ -7,6 +7,7 @@ mod crash;
 mod crash_services;
 mod flows;
 mod map_runs;
+mod operations;
 mod queues;
 mod services;
 mod simulation;

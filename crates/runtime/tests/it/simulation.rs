@@ -4,7 +4,7 @@
 //! `SIM_SEED=… SIM_ROUNDS=…` replays: round n of a seed is always the same flow, the same results and the same crashes.
 
 #[path = "simulation/chance.rs"]
-mod chance;
+pub(crate) mod chance;
 #[path = "simulation/flows.rs"]
 mod flows;
 
@@ -26,7 +26,7 @@ use crate::world::COUNTERS;
 use chance::{Chance, digest};
 
 /// 2026-01-01T12:00:00Z.
-const START_MS: i64 = 1_767_268_800_000;
+pub(crate) const START_MS: i64 = 1_767_268_800_000;
 /// Things that happen independently of each other are at least so far apart.
 const APART_MS: i64 = 1_500;
 /// How often other times are tried for that, and then other flows.
@@ -295,7 +295,7 @@ async fn life(round: &Round, store: &Arc<CrashStore>, outside: &Arc<Outside>) ->
 }
 
 /// Runs a part of the simulation in a process of its own, as it were: what it leaves behind are what it returns, and the time.
-fn in_a_process<T>(now_ms: &mut i64, work: impl Future<Output = T>) -> T {
+pub(crate) fn in_a_process<T>(now_ms: &mut i64, work: impl Future<Output = T>) -> T {
     let process = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     process.block_on(async {
         clock::simulated::begin(*now_ms);
@@ -436,7 +436,7 @@ struct Figures {
     effects: usize,
 }
 
-fn variable(name: &str, default: u64) -> u64 {
+pub(crate) fn variable(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
