@@ -14,13 +14,15 @@ export const rights = {
     "{Sid: Rows, Effect: Allow, Action: [dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem, dynamodb:ConditionCheckItem], Resource: !GetAtt Table.Arn}",
   ],
   lists: () => ['{Sid: Lists, Effect: Allow, Action: dynamodb:Query, Resource: [!GetAtt Table.Arn, !Sub "${Table.Arn}/index/*"]}'],
+  // For `GET /v1/audit` alone.
+  scan: () => ["{Sid: Audit, Effect: Allow, Action: dynamodb:Scan, Resource: !GetAtt Table.Arn}"],
   changes: () => [
     "{Sid: Changes, Effect: Allow, Action: [dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator], Resource: !GetAtt Table.StreamArn}",
     "# A stream's name is chosen by AWS, so those of this table can only be listed together.",
     '{Sid: FindChanges, Effect: Allow, Action: dynamodb:ListStreams, Resource: !Sub "${Table.Arn}/stream/*"}',
   ],
-  masterKey: () => ["{Sid: MasterKey, Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !Ref MasterKey}"],
-  provider: () => ["{Sid: Provider, Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !Ref ProviderSecrets}"],
+  masterKey: () => ["{Sid: MasterKey, Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !GetAtt MasterKey.Id}"],
+  provider: () => ["{Sid: Provider, Effect: Allow, Action: secretsmanager:GetSecretValue, Resource: !GetAtt ProviderSecrets.Id}"],
   writeReceipts: () => [
     '{Sid: WriteReceipts, Effect: Allow, Action: [s3:PutObject, s3:GetObject], Resource: !Sub "${Receipts.Arn}/receipts/*"}',
     // Without it S3 says "forbidden" of an object that is not there.
@@ -30,13 +32,8 @@ export const rights = {
     "{Sid: SendMail, Effect: Allow, Action: ses:SendEmail, Resource: [!Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}', !Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/${AWS::StackName}']}",
   ],
   startFlows: () => ["{Sid: StartFlows, Effect: Allow, Action: states:StartExecution, Resource: [#{machineArns}]}"],
-  seeFlows: () => [
-    "{Sid: SeeFlows, Effect: Allow, Action: states:ListExecutions, Resource: [#{machineArns}]}",
-    "{Sid: SeeExecutions, Effect: Allow, Action: [states:DescribeExecution, states:GetExecutionHistory], Resource: [#{executionArns}]}",
-  ],
   answerTasks: () => ["{Sid: AnswerTasks, Effect: Allow, Action: [states:SendTaskSuccess, states:SendTaskFailure, states:SendTaskHeartbeat], Resource: [#{machineArns}]}"],
   send: () => ["{Sid: Send, Effect: Allow, Action: sqs:SendMessage, Resource: [#{queueArns}]}"],
-  seeQueues: () => ["{Sid: SeeQueues, Effect: Allow, Action: sqs:GetQueueAttributes, Resource: [#{queueArns}, #{deadArns}]}"],
   undelivered: () => ["{Sid: Undelivered, Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Undelivered.Arn}"],
   consume: (_, queue) => [`{Sid: Consume, Effect: Allow, Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:ChangeMessageVisibility], Resource: !GetAtt ${queue}.Arn}`],
   personal: () => [
@@ -47,7 +44,7 @@ export const rights = {
 
 /** Through which service a right uses DataKey. */
 export const via = {
-  rows: "dynamodb", lists: "dynamodb", changes: "dynamodb", masterKey: "secretsmanager", provider: "secretsmanager",
+  rows: "dynamodb", lists: "dynamodb", scan: "dynamodb", changes: "dynamodb", masterKey: "secretsmanager", provider: "secretsmanager",
   writeReceipts: "s3", send: "sqs", undelivered: "sqs", consume: "sqs", publish: "sns",
 };
 
@@ -73,12 +70,12 @@ export const queues = {
 
 /** The rest. */
 export const others = {
-  Api: { handler: "api", memory: 512, timeout: 29, rights: ["provider", "writeReceipts", "send", "startFlows", "seeFlows", "seeQueues"], about: "the HTTP interface",
+  Api: { handler: "api", memory: 512, timeout: 29, rights: ["scan", "provider", "writeReceipts"], about: "the HTTP interface",
     // The same tokens as the authorizer's: on public routes it checks none.
     variables: { COMANDA_SIGN_IN_ISSUER: "!Sub https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}", COMANDA_SIGN_IN_AUDIENCE: "!Ref PagesClient" } },
   Relay: { handler: "relay", memory: 512, timeout: 60, rights: ["changes", "startFlows", "answerTasks", "send", "undelivered", "publish"], about: "messages of a commit go where they are handled, changes of orders to their topic" },
-  Ticker: { handler: "ticker", memory: 512, timeout: 60, rights: ["provider", "startFlows", "answerTasks", "send", "undelivered"], about: "periodic work: late messages, polling, the daily close, figures for the alarms" },
-  Seed: { handler: "seed", memory: 256, timeout: 60, rights: [], about: "makes what the functions need to begin with; invoked by scripts/deploy" },
+  Ticker: { handler: "ticker", memory: 512, timeout: 60, rights: ["provider", "startFlows", "answerTasks", "send"], about: "periodic work: late messages, polling, the daily close, figures for the alarms" },
+  Seed: { handler: "seed", memory: 256, timeout: 60, rights: ["provider"], about: "makes what the functions need to begin with; invoked by scripts/deploy" },
 };
 
 export const rightsOf = (own) => [...all, ...own];

@@ -45,9 +45,7 @@ const arn = (service, rest) => `!Sub "arn:\${AWS::Partition}:${service}:\${AWS::
 const queueId = (name) => `${pascal(name)}Queue`;
 const lists = {
   machineArns: flows.map(({ name }) => arn("states", `stateMachine:\${AWS::StackName}-${name}`)).join(", "),
-  executionArns: flows.map(({ name }) => arn("states", `execution:\${AWS::StackName}-${name}:*`)).join(", "),
   queueArns: Object.keys(queues).map((name) => `!GetAtt ${queueId(name)}.Arn`).join(", "),
-  deadArns: Object.keys(queues).map((name) => `!GetAtt ${pascal(name)}Dead.Arn`).join(", "),
 };
 const fill = (text, values) => text.replace(/#\{(\w+)\}/g, (whole, key) => {
   if (!(key in values)) problems.push(`nothing fills ${whole}`);
@@ -60,7 +58,7 @@ const statement = (line) => (line.startsWith("#") ? line : `- ${fill(line, lists
 const lambda = ({ name, handler, memory = 256, timeout, own, queue, about, variables = {} }) => {
   const granted = rightsOf(own);
   const statements = granted.flatMap((right) => rights[right](name, queue)).map(statement);
-  const ownVariables = Object.entries({ ...(granted.includes("provider") ? { COMANDA_PROVIDER_SECRETS: "!Ref ProviderSecrets" } : {}), ...variables });
+  const ownVariables = Object.entries({ ...(granted.includes("provider") ? { COMANDA_PAYMENT_PROVIDER: "!If [HasProvider, stripe, simulator]", COMANDA_PROVIDER_SECRETS: "!Ref ProviderSecrets" } : {}), ...variables });
   const environment = ownVariables.length === 0 ? "" : `
       Environment:
         Variables:

@@ -1,5 +1,7 @@
 """Starts ministack with what it gets wrong put right. Each correction says what AWS does.
 
+Every call of a function is judged by the policy of its role (AUTH=true), as on AWS.
+
 FAULTS=1 makes it a bad day: every batch of the table's stream and of a queue is delivered twice at once, every step of a flow
 is invoked twice at once, and every so many answers of steps and of the relay are lost, as when Lambda ends a process right
 after its commit.
@@ -11,10 +13,14 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ministack.app import main
-from ministack.services import lambda_svc, stepfunctions
+os.environ["AUTH"] = "true"
+from ministack.app import main  # noqa: E402  it reads the variable
+from ministack.core import iam_actions  # noqa: E402
+from ministack.services import lambda_svc, stepfunctions  # noqa: E402
 
 LOST_EVERY = 5
+# The state machine of each token.
+MACHINES = {}
 UNKNOWN = {"errorType": "Lambda.Unknown", "errorMessage": "the process ended"}
 
 
@@ -46,10 +52,32 @@ def callbacks():
 
     def filling(state, data, context=None):
         if state.get("Resource", "").endswith(".waitForTaskToken"):
-            context["Task"] = {"Token": stepfunctions.new_uuid()}
+            token = stepfunctions.new_uuid()
+            context["Task"] = {"Token": token}
+            MACHINES[token] = context["StateMachine"]["Id"]
         return fill(state, data, context)
 
     stepfunctions._call_lambda, stepfunctions._invoke_with_callback, stepfunctions._apply_parameters = calling, invoking, filling
+
+
+def rights():
+    """The right to answer a token is one on its state machine (as the policy templates of SAM have it), that to send mail one on
+    the sender's identity: ministack demands both on "*". And conditions know the encryption context of KMS."""
+    extract, describe = iam_actions.extract_resource_arn, iam_actions.request_tag_context
+
+    def extracting(service, method, path, headers, body, query, region, account):
+        if service == "states" and b"taskToken" in body:
+            return MACHINES.get(json.loads(body)["taskToken"], "*")
+        if service == "ses" and path == "/v2/email/outbound-emails":
+            domain = json.loads(body)["FromEmailAddress"].rsplit("@", 1)[-1].rstrip(">")
+            return f"arn:aws:ses:{region}:{account}:identity/{domain}"
+        return extract(service, method, path, headers, body, query, region, account)
+
+    def describing(service, action, body, parameters):
+        told = json.loads(body).get("EncryptionContext", {}) if service == "kms" else {}
+        return {**describe(service, action, body, parameters), **{f"kms:EncryptionContext:{name}": value for name, value in told.items()}}
+
+    iam_actions.extract_resource_arn, iam_actions.request_tag_context = extracting, describing
 
 
 def branches():
@@ -113,6 +141,7 @@ def faults():
 
 if __name__ == "__main__":
     callbacks()
+    rights()
     branches()
     partial_batches()
     if os.environ.get("FAULTS"):

@@ -1,6 +1,7 @@
 """The stack on an emulator of AWS (ministack): what the cases need of it, and what stands in for the emulator's gaps.
 
 Gaps, each bridged here and nowhere else (what the emulator gets wrong is put right in emulate.py):
+- it speaks plain HTTP, which the policy of the bucket refuses: the policy is taken away;
 - its address of the API is known only after the deployment: the functions are told it afterwards;
 - schedules run once a minute at most: a thread calls the ticker more often, so that the cases need not wait;
 - who fails is tried again after the visibility time-out: it is set to some seconds.
@@ -46,6 +47,7 @@ class Stack:
         """Bridges what the emulator cannot know by itself."""
         for name in self.resources("AWS::Lambda::Function").values():
             self.configure(name.removeprefix(f"{self.name}-"), COMANDA_PUBLIC_URL=self.url)
+        self.client("s3").delete_bucket_policy(Bucket=self.outputs["ReceiptsBucket"])
         queues = self.client("sqs")
         for name, url in self.resources("AWS::SQS::Queue").items():
             if name.endswith("Queue"):
