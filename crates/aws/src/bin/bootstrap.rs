@@ -3,15 +3,17 @@
 use std::process::ExitCode;
 
 use aws::lambda::{self, Entry};
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let filter = std::env::var("COMANDA_LOG").unwrap_or_else(|_| "info".into());
-    let log = tracing_subscriber::fmt::layer().json().with_ansi(false).with_filter(EnvFilter::new(filter));
+    // Targets, not `EnvFilter`: no regular expressions to link and load.
+    let filter = std::env::var("COMANDA_LOG").ok().and_then(|text| text.parse().ok());
+    let filter: Targets = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let log = tracing_subscriber::fmt::layer().json().with_ansi(false).with_filter(filter);
     // Spans are recorded only where somebody takes them.
     let traced = std::env::var_os("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").is_some_and(|url| !url.is_empty());
     let spans = traced.then(|| lambda::recorder().with_filter(LevelFilter::INFO));
