@@ -9,26 +9,22 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use store::message::{MESSAGES, Message};
-use store::{Batch, Query, Row, Table, Value};
+use store::{Batch, Query, ReadError, Row, Table, Value};
 
 use crate::App;
 use crate::error::StoreError;
+use crate::polling::{BUDGET, Waiting};
 use crate::provider::{IntentStatus, ProviderError};
 use crate::records::Payment;
 use crate::records::key::{IDEMPOTENCY_KEYS, RECEIVED_EVENTS, TICKERS, day};
 use crate::records::order;
 use crate::records::payment::{PAYMENTS, PIX};
+use crate::records::refund::Refund;
 use crate::undo::start_void;
 
 /// The beats; the body is a [`Beat`].
 pub(crate) const TICKER_QUEUE: &str = "tickers";
 
-/// How many payments are read at once.
-const POLL_PAGE: usize = 100;
-/// How long one beat works on before it leaves the rest to the next.
-const BUDGET: Duration = Duration::from_secs(20);
-/// After how many calls in a row that the provider did not answer a beat leaves it alone.
-const MAX_SILENT: usize = 5;
 /// How long a payment that ended without money is asked about: a Pix can be paid after it was called off.
 const WATCH_MS: i64 = 48 * 3_600_000;
 /// The longest pause between two questions about such a payment.
@@ -149,8 +145,8 @@ impl App {
     pub(crate) async fn tick(&self, ticker: Ticker, now: i64) -> Result<(), StoreError> {
         let begin = Instant::now();
         match ticker {
-            Ticker::PollPayments => self.poll_payments(now, begin).await,
-            Ticker::PollRefunds => self.poll_refunds(now, begin).await,
+            Ticker::PollPayments => self.poll::<Payment>(now, begin).await,
+            Ticker::PollRefunds => self.poll::<Refund>(now, begin).await,
             Ticker::Reconcile => self.reconcile(now, begin).await.map(drop),
             Ticker::ForgetKeys => self.forget_keys(now, begin).await,
             Ticker::WatchHolds => self.watch_holds(now).await,
@@ -185,43 +181,6 @@ impl App {
         (age < WATCH_MS).then_some(now + pause)
     }
 
-    /// Asks the provider about every payment whose time to ask has come, and applies the answer as a webhook's.
-    async fn poll_payments(&self, now: i64, begin: Instant) -> Result<(), StoreError> {
-        let mut silent = 0;
-        while begin.elapsed() < BUDGET {
-            let until = Bound::Included(Value::Int(now));
-            let query = Query::index(&PAYMENTS, "waiting", 1).range(Bound::Unbounded, until);
-            let page = self.store.query(query.limit(POLL_PAGE)).await?;
-            let more = page.next.is_some();
-            for row in page.rows {
-                let payment = Payment::from_row(row)?;
-                // One payment's trouble is not the others': it moves to the end of the line.
-                match self.poll_payment(&payment).await {
-                    Ok(true) => silent = 0,
-                    Ok(false) => silent += 1,
-                    Err(error) => {
-                        let order = order::public_id(payment.order_id);
-                        tracing::warn!(
-                            order,
-                            error = &error as &dyn std::error::Error,
-                            "a payment could not be polled"
-                        );
-                    }
-                }
-                self.ask_again_later(payment.order_id, now).await?;
-                if silent >= MAX_SILENT || begin.elapsed() >= BUDGET {
-                    return Ok(());
-                }
-            }
-            if !more {
-                break;
-            }
-            // The next page shows durable rows.
-            self.store.flush().await?;
-        }
-        Ok(())
-    }
-
     /// Asks about one payment; answers whether the provider did.
     pub(crate) async fn poll_payment(&self, payment: &Payment) -> Result<bool, StoreError> {
         let found = match payment.intent() {
@@ -253,19 +212,13 @@ impl App {
         let Some(payment) = Payment::load(&*self.store, order_id).await? else {
             return Ok(());
         };
-        if payment.is_waiting() {
-            let mut batch = Batch::new();
-            match self.ask_again(&payment, payment.is_over(), now) {
-                Some(ask_at) => payment.update().set("ask_at", ask_at).write(&mut batch),
-                None => payment.update().settled().write(&mut batch),
-            }
-            match self.store.commit(batch).await {
-                // Somebody settled it: so much the better.
-                Ok(_) | Err(store::CommitError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
+        let mut batch = Batch::new();
+        payment.put_off(self, now, &mut batch).await?;
+        match self.store.commit(batch).await {
+            // Somebody settled it: so much the better.
+            Ok(_) | Err(store::CommitError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     /// Forgets keys that are old enough.
@@ -288,6 +241,35 @@ impl App {
                 }
                 // Durable before the next page is read: pages show durable rows.
                 self.store.flush().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Waiting for Payment {
+    fn table() -> &'static Table {
+        &PAYMENTS
+    }
+
+    fn of_row(row: Row) -> Result<Payment, ReadError> {
+        Payment::from_row(row)
+    }
+
+    fn public_id(&self) -> String {
+        order::public_id(self.order_id)
+    }
+
+    async fn ask(&self, app: &App) -> Result<bool, StoreError> {
+        app.poll_payment(self).await
+    }
+
+    async fn put_off(&self, app: &App, now: i64, batch: &mut Batch) -> Result<(), StoreError> {
+        let payment = Payment::load(&*app.store, self.order_id).await?;
+        if let Some(payment) = payment.filter(Payment::is_waiting) {
+            match app.ask_again(&payment, payment.is_over(), now) {
+                Some(ask_at) => payment.update().set("ask_at", ask_at).write(batch),
+                None => payment.update().settled().write(batch),
             }
         }
         Ok(())

@@ -29,6 +29,7 @@ mod orders;
 mod pay;
 mod payments;
 mod place;
+mod polling;
 mod postings;
 mod problem;
 pub mod provider;
