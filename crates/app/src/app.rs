@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use object_store::ObjectStore;
 use parking_lot::RwLock;
 use store::{Batch, CommitError, OpenError, Store};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::catalogue::Menu;
 use crate::error::StoreError;
@@ -117,7 +117,8 @@ impl App {
             unusable(&settings.time_zone, problem)
         })?;
         let menu = Arc::new(Menu::new(settings.shared));
-        let (observed, feed) = Observed::new(ports.store, menu.clone());
+        let entries = Arc::new(Notify::new());
+        let (observed, feed) = Observed::new(ports.store, menu.clone(), entries.clone());
         let store: Arc<dyn Store> = observed;
         let seeded = async {
             let issuer = Issuer::current(&settings.merchant);
@@ -137,7 +138,8 @@ impl App {
         // Whoever is alone takes up at once what it left half done before a crash.
         let holder = if settings.shared { store::id::encode(store::id::next()) } else { "alone".to_owned() };
         let ledger = Ledger::open(store.clone(), ports.clock, settings.currency, calendar, &providers, &holder).await;
-        let ledger = Arc::new(ledger.map_err(|error| unusable("the ledger", error.to_string()))?);
+        let ledger = ledger.map_err(|error| unusable("the ledger", error.to_string()))?;
+        let ledger = Arc::new(ledger.woken_by(entries));
         let app = App(Arc::new(Inner {
             provider: ports.provider,
             simulator: ports.simulator,

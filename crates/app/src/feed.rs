@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use domain::order::OrderStatus;
 use store::{Batch, CommitError, Key, Op, Page, Query, ReadError, Receipt, Row, Store, Table, Value};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::catalogue::Menu;
-use crate::records::{bench, delivery, order, payment, product};
+use crate::records::{bench, delivery, ledger, order, payment, product};
 use crate::views::{OrderChange, Stats};
 
 /// How many changes a slow follower may be behind before it loses the oldest.
@@ -121,6 +121,11 @@ impl Feed {
     }
 }
 
+/// Whether a batch records entries of the ledger.
+fn records_entries(batch: &Batch) -> bool {
+    batch.ops().iter().any(|op| matches!(op, Op::Insert(row) if row.table().name == ledger::PENDING.name))
+}
+
 /// The news in a batch.
 fn news(batch: &Batch) -> Vec<News> {
     let mut all = Vec::new();
@@ -163,11 +168,13 @@ pub(crate) struct Observed {
     inner: Arc<dyn Store>,
     feed: Arc<Feed>,
     untold: mpsc::Sender<(Receipt, Vec<News>)>,
+    /// Told when entries of the ledger were recorded, before they are durable.
+    entries: Arc<Notify>,
 }
 
 impl Observed {
     /// Wraps a store; needs a Tokio runtime for the task that tells.
-    pub(crate) fn new(inner: Arc<dyn Store>, menu: Arc<Menu>) -> (Arc<Observed>, Arc<Feed>) {
+    pub(crate) fn new(inner: Arc<dyn Store>, menu: Arc<Menu>, entries: Arc<Notify>) -> (Arc<Observed>, Arc<Feed>) {
         let feed = Arc::new(Feed::new(menu));
         let (untold, mut receiver) = mpsc::channel::<(Receipt, Vec<News>)>(UNTOLD);
         let teller = feed.clone();
@@ -179,7 +186,7 @@ impl Observed {
                 }
             }
         });
-        let observed = Observed { inner, feed: feed.clone(), untold };
+        let observed = Observed { inner, feed: feed.clone(), untold, entries };
         (Arc::new(observed), feed)
     }
 }
@@ -196,7 +203,11 @@ impl Store for Observed {
 
     async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
         let news = news(&batch);
+        let records = records_entries(&batch);
         let receipt = self.inner.commit(batch).await?;
+        if records {
+            self.entries.notify_one();
+        }
         if news.is_empty() {
             return Ok(receipt);
         }

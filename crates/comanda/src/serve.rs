@@ -109,7 +109,9 @@ impl Backend {
         if extras.sample {
             self.app.seed_catalogue().await.map_err(anyhow::Error::from)?;
         }
-        self.app.ledger().start();
+        if config.ledger.consolidate {
+            self.app.ledger().start();
+        }
         self.engine.start().await.map_err(|error| Failure::new(Kind::Unavailable, error.to_string()))
     }
 }

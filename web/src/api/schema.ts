@@ -529,7 +529,8 @@ export interface paths {
         /**
          * Close a day
          * @description Seals every day after the last sealed one up to this one with a SHA-256 that covers the day before. What comes later for a
-         *     sealed day restates it visibly; the seal stays.
+         *     sealed day restates it visibly; the seal stays. What does not end in time goes on behind the answer: then `closing` of the
+         *     projection says up to which day, and the same request answers the seal once it is there.
          */
         post: operations["close_day"];
         delete?: never;
@@ -691,7 +692,8 @@ export interface paths {
         put?: never;
         /**
          * Build the daily consolidation anew from the entries
-         * @description Entries are accepted and reports are answered meanwhile. It goes on when the client gives up waiting.
+         * @description Entries are accepted and reports are answered meanwhile. What does not end in time goes on behind the answer: then
+         *     `rebuilding` of the projection is true until it is done.
          */
         post: operations["rebuild_projection"];
         delete?: never;
@@ -724,8 +726,32 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Prove that entries, balances and sealed days agree */
+        /**
+         * Prove that entries, balances and sealed days agree
+         * @description For ledgers that can be read within the time of a request; larger ones have `/v1/ledger/verify/events`.
+         */
         get: operations["verify_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/verify/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Prove that entries, balances and sealed days agree, and follow how far that is
+         * @description Server-sent events named `verify`: `progress` with what is read and how much of all is done (0 to 1), and at the end the
+         *     `report` of `/v1/ledger/verify`, or the `problem` that stopped it.
+         */
+        get: operations["follow_verification"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2756,6 +2782,8 @@ export interface components {
             lastSealed?: string | null;
             /** @description Its hash. */
             seal?: string | null;
+            /** @description The day up to which days are being sealed now. */
+            closing?: string | null;
         };
         /** @description A queue. */
         Queue: {
@@ -4358,6 +4386,15 @@ export interface operations {
                     "application/json": components["schemas"]["SealView"];
                 };
             };
+            /** @description it is being sealed */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectionView"];
+                };
+            };
             /** @description the day is not over, or the consolidation is stopped */
             409: {
                 headers: {
@@ -4760,6 +4797,15 @@ export interface operations {
                     "application/json": components["schemas"]["RebuiltView"];
                 };
             };
+            /** @description it is being built */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectionView"];
+                };
+            };
             /** @description the store cannot work now */
             503: {
                 headers: {
@@ -4819,6 +4865,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VerifyView"];
+                };
+            };
+        };
+    };
+    follow_verification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
         };

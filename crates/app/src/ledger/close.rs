@@ -10,7 +10,7 @@ use store::{Batch, CommitError, Query, Row, Store, Value};
 use super::Ledger;
 use super::calendar::date;
 use super::error::ReportError;
-use super::projection::Run;
+use super::projection::{MAX_WAITS, Run, WAIT};
 use super::state::State;
 use super::statement::parse_day;
 use super::views::{RestatementPage, RestatementView, SealView, SealsView};
@@ -25,10 +25,18 @@ pub const MAX_CLOSE_DAYS: i32 = 400;
 pub(super) const NO_SEAL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// The most seals or restatements of one answer.
 const MAX_LISTED: usize = 200;
+/// What is set once nothing is left that somebody asked to seal.
+const DONE: [(&str, Value); 2] = [("close_to", Value::Null), ("close_since", Value::Null)];
+const STOPPED: ReportError =
+    ReportError::Behind("the consolidation is stopped, so a day cannot be closed; let it go on first");
+const ELSEWHERE: ReportError = ReportError::Behind("another process is at work on the ledger; try again in a minute");
 
 impl Ledger {
     /// Seals every day after the last sealed one up to this one; the first call seals this day alone, with the balances that
     /// all before it left. A day that is sealed already answers its seal.
+    ///
+    /// That it is wanted is written down first, and the consolidation works on it too: whoever stops waiting, or crashes, ends
+    /// nothing.
     ///
     /// # Errors
     /// [`ReportError`].
@@ -38,24 +46,96 @@ impl Ledger {
         if ends > self.now() {
             return Err(ReportError::NotOver(date(day).to_string(), Instant(ends).to_rfc3339()));
         }
+        for _ in 0..crate::app::MAX_TRIES {
+            if let Some(seal) = self.ask_to_close(day).await? {
+                return Ok(seal);
+            }
+            self.close_asked().await?;
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// Writes down that days shall be sealed; the seal if that has happened.
+    async fn ask_to_close(&self, day: i32) -> Result<Option<SealView>, ReportError> {
         let _turn = self.turn.lock().await;
-        self.catch_up().await?;
-        let (mut lease, mut state) = self.quiet().await?;
+        let state = self.state().await?;
         let first = match state.sealed {
-            Some((first, last)) if day <= last => return self.sealed_day(day, first).await,
+            Some((first, last)) if day <= last => return self.sealed_day(day, first).await.map(Some),
             Some((_, last)) => last + 1,
             None => day,
         };
+        if state.stopped {
+            return Err(STOPPED);
+        }
         if day - first >= MAX_CLOSE_DAYS {
             let last = date(first + MAX_CLOSE_DAYS - 1);
             let problem = format!("one request closes at most {MAX_CLOSE_DAYS} days; close {last} first");
             return Err(ReportError::Parameter(problem));
         }
-        for day in first..=day {
-            self.seal(day, state, &lease).await?;
-            (lease, state) = self.quiet().await?;
+        if state.closing.is_none_or(|(to, _)| to < day) {
+            let mut batch = Batch::new();
+            // What is recorded from here on is late or of a later day: no need to chase it.
+            State::set(&mut batch, vec![("close_to", Value::Int(day.into())), ("close_since", Value::Int(self.now()))]);
+            // Durable with everything that was recorded before it, so what is pending shows all of that.
+            self.commit(batch).await?;
+            self.wake.notify_one();
         }
-        self.sealed_day(day, first).await
+        Ok(None)
+    }
+
+    /// Works until nothing is left that somebody asked to seal.
+    async fn close_asked(&self) -> Result<(), ReportError> {
+        let mut waits = 0;
+        loop {
+            let step = {
+                let _turn = self.turn.lock().await;
+                self.close_step().await?
+            };
+            match step {
+                Run::Counted(_) => tokio::task::yield_now().await,
+                Run::Idle => return Ok(()),
+                Run::Elsewhere if waits < MAX_WAITS => {
+                    waits += 1;
+                    tokio::time::sleep(WAIT).await;
+                }
+                Run::Elsewhere => return Err(ELSEWHERE),
+            }
+        }
+    }
+
+    /// A small part of what somebody asked to seal: counts some of what was recorded before, or seals the next day. The caller
+    /// holds the turn.
+    pub(super) async fn close_step(&self) -> Result<Run, ReportError> {
+        let state = self.state().await?;
+        let Some((to, since)) = state.closing else { return Ok(Run::Idle) };
+        if state.stopped {
+            return Err(STOPPED);
+        }
+        if self.as_of().await? < since {
+            match self.run_once().await? {
+                // What is pending is not of a durable entry yet: it was recorded later.
+                Run::Idle => {}
+                other => return Ok(other),
+            }
+        }
+        // Invariant: the lease is read first, so whatever another process changes after it is noticed.
+        let lease = self.lease().await?;
+        if lease.is_held(&self.holder, self.now()) {
+            return Ok(Run::Elsewhere);
+        }
+        let state = self.state().await?;
+        if state.applying.is_some() {
+            return self.run_once().await;
+        }
+        let next = state.sealed.map_or(to, |(_, last)| last + 1);
+        if next <= to {
+            return Ok(if self.seal(next, state, &lease).await? { Run::Counted(0) } else { Run::Elsewhere });
+        }
+        let mut batch = Batch::new();
+        State::set(&mut batch, DONE.to_vec());
+        lease.pass(&mut batch);
+        self.under_lease(batch).await?;
+        Ok(Run::Idle)
     }
 
     /// Seals every day up to the last one that is over now, as [`Ledger::close_day`] does. Any number of processes may do so at
@@ -75,26 +155,8 @@ impl Ledger {
         self.close_day(&day).await
     }
 
-    /// Counts everything that is durable now, so that a day is not sealed without it.
-    async fn catch_up(&self) -> Result<(), ReportError> {
-        self.store.flush().await?;
-        if self.state().await?.stopped {
-            let problem = "the consolidation is stopped, so a day cannot be closed; let it go on first";
-            return Err(ReportError::Behind(problem));
-        }
-        let until = self.now();
-        // Whatever is recorded from here on is late or of a later day: no need to chase it.
-        while self.as_of().await? < until {
-            match self.run_once().await? {
-                Run::Counted(_) => {}
-                Run::Idle => break,
-                Run::Elsewhere => drop(self.quiet().await?),
-            }
-        }
-        Ok(())
-    }
-
-    async fn seal(&self, day: i32, state: State, lease: &Lease) -> Result<(), ReportError> {
+    /// Seals one day; false if another process has counted entries meanwhile.
+    async fn seal(&self, day: i32, state: State, lease: &Lease) -> Result<bool, ReportError> {
         let previous = state.seal.clone().unwrap_or_else(|| NO_SEAL.to_owned());
         let mut accounts = Vec::new();
         for (name, totals) in self.accounts_of(&*self.store, state.generation).await? {
@@ -113,19 +175,20 @@ impl Ledger {
         let first = state.sealed.map_or(day, |(first, _)| first);
         let mut batch = Batch::new();
         batch.insert(Row::new(&DAYS, i64::from(day), values));
-        let set = vec![
+        let mut set = vec![
             ("first_sealed", Value::Int(first.into())),
             ("last_sealed", Value::Int(day.into())),
             ("seal", Value::from(hash.as_str())),
         ];
+        if state.closing.is_some_and(|(to, _)| to == day) {
+            set.extend(DONE);
+        }
         State::set(&mut batch, set);
         // Invariant: nothing was counted since the state was read, so the balances are those of one instant.
         lease.pass(&mut batch);
         match self.commit(batch).await {
-            Err(CommitError::Conflict { .. }) => {
-                Err(ReportError::Behind("another process has counted entries meanwhile; close the day again"))
-            }
-            other => Ok(other?),
+            Err(CommitError::Conflict { .. }) => Ok(false),
+            other => Ok(other.map(|()| true)?),
         }
     }
 

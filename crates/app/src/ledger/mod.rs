@@ -31,6 +31,7 @@ use std::sync::atomic::AtomicBool;
 use domain::Currency;
 use parking_lot::Mutex;
 use store::Store;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::error::StoreError;
@@ -61,6 +62,8 @@ pub struct Ledger {
     /// Whether the end of a run may not be durable yet.
     unsettled: AtomicBool,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Tells the consolidation that there is something to do.
+    wake: Arc<Notify>,
 }
 
 impl Ledger {
@@ -88,9 +91,16 @@ impl Ledger {
             holder: holder.to_owned(),
             unsettled: AtomicBool::new(false),
             task: Mutex::new(None),
+            wake: Arc::default(),
         };
         ledger.prepare().await?;
         Ok(ledger)
+    }
+
+    /// With what tells it that entries were recorded. Without it the consolidation looks every second.
+    #[must_use]
+    pub(crate) fn woken_by(self, wake: Arc<Notify>) -> Ledger {
+        Ledger { wake, ..self }
     }
 
     /// The merchant's calendar.

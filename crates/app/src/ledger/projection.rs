@@ -39,15 +39,18 @@ const MAX_RUN_ENTRIES: i64 = 50_000;
 /// The most operations and bytes of one of its commits.
 const MAX_OPS: usize = store::MAX_BATCH_OPS - 2;
 const MAX_BYTES: usize = store::MAX_BATCH_BYTES / 2;
-/// How long the consolidation rests when there is nothing to do.
-const IDLE: Duration = Duration::from_millis(50);
+/// How long the consolidation rests when there is nothing to do, unless an entry wakes it: what other processes record, and
+/// leave to be counted, is found then.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long entries gather after the first one that wakes it, so that a run counts more than one.
+const GATHER: Duration = Duration::from_millis(25);
 /// How long it rests after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 /// The name of the lease.
 const LEASE: &str = "ledger";
 /// How often and how long another process at work is waited for: longer than a silent one keeps its lease.
-const MAX_WAITS: u32 = 700;
-const WAIT: Duration = Duration::from_millis(100);
+pub(super) const MAX_WAITS: u32 = 700;
+pub(super) const WAIT: Duration = Duration::from_millis(100);
 
 /// What became of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +93,7 @@ impl Ledger {
             let mut batch = Batch::new();
             State::set(&mut batch, vec![("stopped", Value::Int(stopped.into()))]);
             self.commit(batch).await?;
+            self.wake.notify_one();
         }
         self.projection().await
     }
@@ -116,6 +120,7 @@ impl Ledger {
             first_sealed: state.sealed.map(|(first, _)| date(first)),
             last_sealed: state.sealed.map(|(_, last)| date(last)),
             seal: state.seal,
+            closing: state.closing.map(|(to, _)| date(to)),
         })
     }
 
@@ -414,27 +419,37 @@ impl Ledger {
 async fn run(ledger: Weak<Ledger>) {
     let mut failed = false;
     while let Some(ledger) = ledger.upgrade() {
-        let pause = match step(&ledger).await {
-            Ok(Run::Counted(_)) => Duration::ZERO,
-            Ok(Run::Idle | Run::Elsewhere) => IDLE,
-            Err(error) => {
-                if !failed {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the daily consolidation fails");
-                }
-                RETRY
-            }
-        };
-        failed = pause == RETRY;
+        let step = step(&ledger).await;
+        if let (Err(error), false) = (&step, failed) {
+            tracing::error!(error = error as &dyn std::error::Error, "the daily consolidation fails");
+        }
+        failed = step.is_err();
+        let wake = ledger.wake.clone();
+        let store = ledger.store.clone();
+        // Whoever waits does not keep the ledger.
         drop(ledger);
-        tokio::time::sleep(pause).await;
+        match step {
+            Ok(Run::Counted(_)) => tokio::task::yield_now().await,
+            Ok(Run::Idle) => {
+                if tokio::time::timeout(IDLE, wake.notified()).await.is_ok() {
+                    tokio::time::sleep(GATHER).await;
+                    // What is pending shows durable rows. A store that cannot write fails the step, which says so.
+                    store.flush().await.ok();
+                }
+            }
+            Ok(Run::Elsewhere) => tokio::time::sleep(WAIT).await,
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
     }
 }
 
 async fn step(ledger: &Ledger) -> Result<Run, ReportError> {
     let _turn = ledger.turn.lock().await;
-    match ledger.state().await?.stopped {
-        true => Ok(Run::Idle),
-        false => ledger.run_once().await,
+    let state = ledger.state().await?;
+    match (state.stopped, state.closing) {
+        (true, _) => Ok(Run::Idle),
+        (false, Some(_)) => ledger.close_step().await,
+        (false, None) => ledger.run_once().await,
     }
 }
 

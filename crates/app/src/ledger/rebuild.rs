@@ -40,7 +40,7 @@ impl Ledger {
         State::set(&mut batch, vec![("building", Value::Int(generation))]);
         let lease = self.take(&lease, batch).await?.ok_or(TAKEN)?;
         self.store.flush().await?;
-        let counter = self.count_all(Some(&lease)).await?;
+        let counter = self.count_all(Some(&lease), &|_| {}).await?;
         let (entries, postings) = (counter.entries, counter.postings);
         let mut groups = Vec::new();
         for (account, pages) in counter.into_accounts() {
@@ -78,8 +78,13 @@ impl Ledger {
         Ok(RebuiltView { entries, postings, accounts, took_ms })
     }
 
-    /// Counts every consolidated entry, and keeps the lease if it is held. The caller holds the turn.
-    pub(super) async fn count_all(&self, lease: Option<&Lease>) -> Result<Counter<'_>, ReportError> {
+    /// Counts every consolidated entry, tells how many those are after each page, and keeps the lease if it is held. The caller
+    /// holds the turn.
+    pub(super) async fn count_all(
+        &self,
+        lease: Option<&Lease>,
+        tell: &(dyn Fn(i64) + Sync),
+    ) -> Result<Counter<'_>, ReportError> {
         let mut counter = Counter::new(&self.calendar);
         let mut kept = Clock::now();
         let mut scan = Scan::all(&*self.store);
@@ -90,6 +95,7 @@ impl Ledger {
                 let body = row.text("body").ok_or_else(|| damaged(row, "body"))?;
                 counter.count(id, body, counted.sealed)?;
             }
+            tell(counter.entries);
             if let Some(lease) = lease.filter(|_| kept.elapsed() > KEEP) {
                 let mut batch = Batch::new();
                 lease.keep(&mut batch, self.now());

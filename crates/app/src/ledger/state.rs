@@ -29,6 +29,8 @@ pub(super) struct State {
     pub(super) sealed: Option<(i32, i32)>,
     /// The hash of the last sealed day.
     pub(super) seal: Option<String>,
+    /// The day up to which somebody asked to seal, and when: what was recorded until then is counted first.
+    pub(super) closing: Option<(i32, i64)>,
 }
 
 impl State {
@@ -42,6 +44,8 @@ impl State {
             Value::Int(0),
             Value::Int(0),
             Value::from(calendar),
+            Value::Null,
+            Value::Null,
             Value::Null,
             Value::Null,
             Value::Null,
@@ -67,6 +71,7 @@ impl State {
             calendar: row.text("calendar").unwrap_or_default().to_owned(),
             sealed: day("first_sealed").zip(day("last_sealed")),
             seal: row.text("seal").map(str::to_owned),
+            closing: day("close_to").zip(row.int("close_since")),
         })
     }
 

@@ -13,10 +13,14 @@ use super::projection::read_body;
 use super::scan::between_text;
 use super::state::State;
 use super::views::VerifyView;
+use crate::Progress;
 use crate::records::ledger::{PAGES, TOTALS};
 
 /// The most differences that are named.
 const MAX_DIFFERENCES: usize = 100;
+
+/// How much of the work is counting the entries, 0 to 1.
+const COUNTING: f64 = 0.8;
 
 type Accounts = Vec<(String, BTreeMap<i32, Page>)>;
 
@@ -27,10 +31,18 @@ impl Ledger {
     /// # Errors
     /// [`ReportError`]; what differs is in the answer.
     pub async fn verify(&self) -> Result<VerifyView, ReportError> {
+        self.verify_with(&|_| {}).await
+    }
+
+    /// The same, and tells how far it is.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn verify_with(&self, progress: &(dyn Fn(Progress) + Sync)) -> Result<VerifyView, ReportError> {
         let _turn = self.turn.lock().await;
         for _ in 0..crate::app::MAX_TRIES {
             let (lease, state) = self.quiet().await?;
-            let view = self.compare(state).await?;
+            let view = self.compare(state, progress).await?;
             // What another process counted meanwhile is in one part of what was compared and not in another.
             if self.lease().await?.is_same(&lease) {
                 return Ok(view);
@@ -39,15 +51,19 @@ impl Ledger {
         Err(ReportError::Behind("other processes count entries all the time; stop the consolidation, or try again"))
     }
 
-    async fn compare(&self, state: State) -> Result<VerifyView, ReportError> {
+    async fn compare(&self, state: State, progress: &(dyn Fn(Progress) + Sync)) -> Result<VerifyView, ReportError> {
         self.store.flush().await?;
-        let counter = self.count_all(None).await?;
+        let all = state.entries.max(1);
+        let counted = |entries| progress(Progress { what: "entries", part: COUNTING * share(entries, all) });
+        let counter = self.count_all(None, &counted).await?;
         let (entries, postings) = (counter.entries, counter.postings);
         let accounts = counter.into_accounts();
         let mut found = Differences::default();
         found.unless(entries == state.entries, || format!("{} entries are consolidated, not {entries}", state.entries));
         check_balance(&accounts, &mut found);
+        progress(Progress { what: "balances", part: COUNTING });
         self.check_pages(&state, &accounts, &mut found).await?;
+        progress(Progress { what: "sealed days", part: (COUNTING + 1.0) / 2.0 });
         let days = self.check_seals(&state, &accounts, &mut found).await?;
         Ok(VerifyView {
             entries,
@@ -129,6 +145,11 @@ impl Ledger {
         found.unless(last == state.seal.as_deref(), || "the last seal is not that of the last sealed day".to_owned());
         Ok(rows.len() as u64)
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share for people to see")]
+fn share(part: i64, all: i64) -> f64 {
+    (part as f64 / all as f64).min(1.0)
 }
 
 /// Every currency sums to zero over all accounts.

@@ -198,6 +198,9 @@ pub struct ProjectionView {
     /// Its hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
+    /// The day up to which days are being sealed now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closing: Option<String>,
 }
 
 /// What the consolidation shall do.

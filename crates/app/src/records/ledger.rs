@@ -85,6 +85,8 @@ pub(crate) static PROJECTION: Table = Table {
         Column::int("first_sealed").null(),
         Column::int("last_sealed").null(),
         Column::text("seal").null(),
+        Column::int("close_to").null(),
+        Column::int("close_since").null(),
     ],
     indexes: &[],
 };

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use app::Auditor;
 use app::views::AuditReport;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
+use indicatif::ProgressBar;
 
+use super::progress::{bar, follow, show};
 use crate::cli;
 use crate::client::Client;
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::output::Output;
 pub(crate) async fn run(config: &Config, arguments: &cli::Audit, output: Output) -> Result<(), Failure> {
     let bar = bar(output);
     let report = match &arguments.server {
-        Some(server) => remote(&Client::new(Some(server), config), &bar).await,
+        Some(server) => follow(&Client::new(Some(server), config), "/v1/audit/events", &bar).await,
         None => local(config, arguments, &bar).await,
     };
     bar.finish_and_clear();
@@ -30,48 +30,6 @@ pub(crate) async fn run(config: &Config, arguments: &cli::Audit, output: Output)
             Err(Failure::new(Kind::Refused, format!("the audit found {least}{n} differences")))
         }
     }
-}
-
-/// Shown on a terminal only.
-fn bar(output: Output) -> ProgressBar {
-    if !output.is_watched() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(WHOLE);
-    if let Ok(style) = ProgressStyle::with_template("{msg:20} [{bar:40}] {percent:>3} %  {elapsed_precise}") {
-        bar.set_style(style);
-    }
-    bar
-}
-
-/// How many marks the whole work has.
-const WHOLE: u64 = 1_000;
-
-fn show(bar: &ProgressBar, what: &str, part: f64) {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1,000")]
-    bar.set_position((part.clamp(0.0, 1.0) * WHOLE as f64) as u64);
-    bar.set_message(what.to_owned());
-}
-
-async fn remote(client: &Client, bar: &ProgressBar) -> Result<AuditReport, Failure> {
-    let mut end = None;
-    client
-        .events("/v1/audit/events", |mut told| {
-            if let Some(progress) = told.get("progress") {
-                let what = progress.get("what").and_then(Value::as_str).unwrap_or_default();
-                show(bar, what, progress.get("part").and_then(Value::as_f64).unwrap_or(0.0));
-                return Ok(true);
-            }
-            if let Some(problem) = told.get("problem") {
-                let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("the audit failed");
-                return Err(Failure::new(Kind::Unavailable, detail.to_owned()));
-            }
-            let report = told.get_mut("report").map(Value::take).unwrap_or_default();
-            end = Some(serde_json::from_value(report).map_err(anyhow::Error::from)?);
-            Ok(false)
-        })
-        .await?;
-    end.ok_or_else(|| Failure::new(Kind::Unavailable, "the server stopped before the audit ended"))
 }
 
 async fn local(config: &Config, arguments: &cli::Audit, bar: &ProgressBar) -> Result<AuditReport, Failure> {

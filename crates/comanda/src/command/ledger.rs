@@ -2,14 +2,19 @@
 
 use std::fmt::Write;
 
+use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 use super::order::{encode, money};
+use super::progress::{bar, follow};
 use crate::cli::ledger::{Account, Command, Import, Ledger, Post};
 use crate::client::Client;
 use crate::config::Config;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
+
+/// The pause before a work of the server is looked at again.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
 pub(crate) async fn run(config: &Config, ledger: Ledger, output: Output) -> Result<(), Failure> {
     let client = Client::new(ledger.server.server.as_deref(), config);
@@ -43,14 +48,25 @@ pub(crate) async fn run(config: &Config, ledger: Ledger, output: Output) -> Resu
             client.download(&format!("/v1/ledger/export{query}"), &mut std::io::stdout()).await
         }
         Command::Close { date } => {
-            let seal: Value = client.post(&format!("/v1/ledger/days/{}/close", encode(&date)), &json!({}), &[]).await?;
+            let path = format!("/v1/ledger/days/{}/close", encode(&date));
+            let bar = bar(output);
+            let seal = until_done(&client, &path, "hash", &bar).await;
+            bar.finish_and_clear();
+            let seal = seal?;
             let shown = format!("{} is sealed: {}", text(&seal, "date"), text(&seal, "hash"));
             output.say(&seal, shown)
         }
         Command::Verify => verify(&client, output).await,
         Command::Rebuild => {
             let built: Value = client.post("/v1/ledger/projection/rebuild", &json!({}), &[]).await?;
-            let shown = format!("{} entries counted in {} ms", int(&built, "entries"), int(&built, "tookMs"));
+            let built = match built.get("tookMs") {
+                Some(_) => built,
+                None => rebuilt(&client, &bar(output)).await?,
+            };
+            let shown = match built.get("tookMs").and_then(Value::as_i64) {
+                Some(took_ms) => format!("{} entries counted in {took_ms} ms", int(&built, "entries")),
+                None => format!("{} entries counted", int(&built, "entries")),
+            };
             output.say(&built, shown)
         }
         Command::Status { stop, resume } => {
@@ -234,7 +250,10 @@ async fn import(client: &Client, arguments: &Import, output: Output) -> Result<(
 }
 
 async fn verify(client: &Client, output: Output) -> Result<(), Failure> {
-    let found: Value = client.get("/v1/ledger/verify").await?;
+    let bar = bar(output);
+    let found = follow(client, "/v1/ledger/verify/events", &bar).await;
+    bar.finish_and_clear();
+    let found: Value = found?;
     let differences = list(&found, "differences");
     let mut shown = format!(
         "{} entries, {} postings, {} accounts, {} sealed days",
@@ -253,6 +272,36 @@ async fn verify(client: &Client, output: Output) -> Result<(), Failure> {
     match differences.len() as i64 + int(&found, "more") {
         0 => Ok(()),
         n => Err(Failure::new(Kind::Refused, format!("{n} differences"))),
+    }
+}
+
+/// Asks again until the answer has that field: until then the server works on.
+async fn until_done(client: &Client, path: &str, field: &str, bar: &ProgressBar) -> Result<Value, Failure> {
+    loop {
+        let answer: Value = client.post(path, &json!({}), &[]).await?;
+        if answer.get(field).is_some() {
+            return Ok(answer);
+        }
+        bar.set_message(match answer.get("lastSealed").and_then(Value::as_str) {
+            Some(last) => format!("sealed to {last}"),
+            None => format!("{} rows to count", int(&answer, "pending")),
+        });
+        bar.tick();
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Waits until the projection is built anew; answers its state.
+async fn rebuilt(client: &Client, bar: &ProgressBar) -> Result<Value, Failure> {
+    bar.set_message("rebuilding");
+    loop {
+        let status: Value = client.get("/v1/ledger/projection").await?;
+        if status.get("rebuilding") != Some(&Value::Bool(true)) {
+            bar.finish_and_clear();
+            return Ok(status);
+        }
+        bar.tick();
+        tokio::time::sleep(LOOK).await;
     }
 }
 

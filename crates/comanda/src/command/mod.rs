@@ -14,4 +14,5 @@ pub(crate) mod ledger;
 pub(crate) mod openapi;
 pub(crate) mod order;
 pub(crate) mod payment;
+mod progress;
 pub(crate) mod serve;

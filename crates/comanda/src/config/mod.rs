@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) payment: Payment,
     pub(crate) stripe: Stripe,
     pub(crate) paypal: PayPal,
+    pub(crate) ledger: Ledger,
     pub(crate) engine: Engine,
     pub(crate) smtp: Smtp,
     pub(crate) simulator: Simulator,
@@ -142,6 +143,14 @@ pub(crate) struct PayPal {
     pub(crate) url: String,
     /// How long one request to it may take.
     pub(crate) timeout: Duration,
+}
+
+/// The books.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ledger {
+    /// Whether this server counts entries into the daily statements. Without it entries are accepted all the same, and wait.
+    pub(crate) consolidate: bool,
 }
 
 /// How much the engine takes on.
@@ -276,6 +285,7 @@ impl Default for Config {
                 url: PAYPAL_URL.into(),
                 timeout: Duration::seconds(10),
             },
+            ledger: Ledger { consolidate: true },
             engine: Engine {
                 concurrency: 512,
                 backlog: 100_000,

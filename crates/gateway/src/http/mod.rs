@@ -9,6 +9,7 @@ mod problem;
 mod reply;
 mod server;
 mod stream;
+mod work;
 
 pub(crate) use assets::{page, policy_with};
 pub(crate) use body::{Json, LargeJson, Params, Segment, header_text, read, read_up_to};
@@ -20,4 +21,5 @@ pub(crate) use problem::{CATALOGUE, Problem, Wire, method_not_allowed};
 pub(crate) use reply::Reply;
 pub(crate) use server::Context;
 pub use server::{Limits, serve};
-pub(crate) use stream::{Event, Gone, Opening, Sink, events};
+pub(crate) use stream::{Event, Opening, Sink, events};
+pub(crate) use work::{Patience, Reporter};

@@ -1,15 +1,12 @@
 //! Counts, and the audit.
 
-use app::Progress;
 use app::views::{AuditReport, Stats};
 use axum::extract::State;
 use axum::response::Response;
-use parking_lot::Mutex;
-use serde::Serialize;
 
 use super::resource;
 use crate::Gateway;
-use crate::http::{Action, Caller, Event, Gone, Opening, Problem, Reply, Sink, Wire, events};
+use crate::http::{Action, Caller, Opening, Problem, Reply, Reporter, Wire, events};
 
 resource![show_stats, audit, follow_audit];
 
@@ -33,18 +30,6 @@ async fn audit(State(gateway): State<Gateway>, caller: Caller) -> Result<Reply, 
     Ok(Reply::ok(&gateway.app.audit().await?))
 }
 
-/// What an audit tells on the way.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Told<'a> {
-    Progress { what: &'a str, part: f64 },
-    Report(&'a AuditReport),
-    Problem { detail: String },
-}
-
-/// How much of the work is done between two events of an audit.
-const STEP: f64 = 0.01;
-
 /// Prove that everything agrees, and follow how far that is
 ///
 /// Server-sent events named `audit`: `progress` with what is read and how much of all is done (0 to 1), and at the end the
@@ -55,26 +40,8 @@ const STEP: f64 = 0.01;
 async fn follow_audit(State(gateway): State<Gateway>, caller: Caller, opening: Opening) -> Result<Response, Problem> {
     caller.may(Action::Operate)?;
     Ok(events(opening, |sink| async move {
-        let told = Mutex::new(-STEP);
-        let progress = |progress: Progress| {
-            let mut told = told.lock();
-            if progress.part - *told >= STEP {
-                *told = progress.part;
-                // A client that is gone is noticed at the end.
-                drop(tell(&sink, &Told::Progress { what: progress.what, part: progress.part }));
-            }
-        };
-        let report = gateway.app.audit_with(&progress).await;
-        let end = match &report {
-            Ok(report) => Told::Report(report),
-            Err(error) => Told::Problem { detail: error.to_string() },
-        };
-        drop(tell(&sink, &end));
+        let reporter = Reporter::new("audit", sink);
+        let report = gateway.app.audit_with(&|progress| reporter.progress(progress)).await;
+        reporter.end(report);
     }))
-}
-
-fn tell(sink: &Sink, told: &Told<'_>) -> Result<(), Gone> {
-    // It is made of texts and numbers: it can be written.
-    let data = serde_json::to_vec(told).unwrap_or_default().into();
-    sink.send(Event { id: None, name: "audit", data }.encode())
 }

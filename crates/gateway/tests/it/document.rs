@@ -34,6 +34,7 @@ const OPERATIONS: &[&str] = &[
     "GET /v1/ledger/projection",
     "GET /v1/ledger/restatements",
     "GET /v1/ledger/verify",
+    "GET /v1/ledger/verify/events",
     "GET /v1/mailbox",
     "GET /v1/mailbox/{id}",
     "GET /v1/orders",

@@ -300,3 +300,52 @@ async fn another_calendar_cuts_the_days_anew_while_none_is_sealed() {
     assert_eq!(day(ledger.clone(), "2026-03-01").await, 0);
     assert_eq!(day(ledger, "2026-02-28").await, 5);
 }
+
+/// Waits for a state of the consolidation, never for a time.
+async fn until(ledger: &app::ledger::Ledger, wanted: impl Fn(&app::ledger::views::ProjectionView) -> bool) {
+    while !wanted(&ledger.projection().await.unwrap()) {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_nobody_waits_for_is_brought_to_its_end() {
+    let store = Arc::new(MemoryStore::new());
+    let ledger = open(store.clone(), "UTC", 0).await;
+    let today = ledger.calendar().day_of(store::clock::now_ms());
+    let at = ledger.calendar().start_ms(today - 9);
+    ledger.post(transfer("income:sales", "assets:bank", 100, Currency::BRL, at), None).await.unwrap();
+    ledger.close_day(&date(today - 9)).await.unwrap();
+    ledger.post(transfer("income:sales", "assets:bank", 5, Currency::BRL, at), None).await.unwrap();
+    // The client gives up at once; then the process ends.
+    let wanted = date(today - 3);
+    assert!(futures::FutureExt::now_or_never(ledger.close_day(&wanted)).is_none());
+    let begun = ledger.projection().await.unwrap();
+    assert_eq!(begun.closing.as_deref(), Some(wanted.as_str()));
+    assert!(begun.last_sealed < Some(wanted.clone()));
+    drop(ledger);
+    let ledger = open(store, "UTC", 0).await;
+    assert!(ledger.close_day(&date(today - 5)).await.is_ok(), "an earlier day can be waited for meanwhile");
+    ledger.start();
+    until(&ledger, |projection| projection.closing.is_none()).await;
+    let done = ledger.projection().await.unwrap();
+    assert_eq!((done.last_sealed.as_deref(), done.entries), (Some(wanted.as_str()), 2));
+    assert_eq!(ledger.close_day(&wanted).await.unwrap().hash, done.seal.unwrap());
+    assert_eq!(ledger.verify().await.unwrap().differences, Vec::<String>::new());
+    ledger.halt().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_wakes_the_consolidation() {
+    let shop = crate::shop::Shop::open().await;
+    let ledger = shop.app.ledger();
+    ledger.start();
+    // It has nothing to do, and rests.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let begin = tokio::time::Instant::now();
+    let entry = transfer("income:unknown", "assets:bank", 5, Currency::BRL, store::clock::now_ms());
+    ledger.post(entry, None).await.unwrap();
+    until(ledger, |projection| projection.entries == 1).await;
+    assert!(begin.elapsed() < std::time::Duration::from_millis(100), "{:?}", begin.elapsed());
+    ledger.halt().await;
+}

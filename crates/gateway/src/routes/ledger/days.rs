@@ -1,15 +1,15 @@
 //! Closing days.
 
-use app::ledger::views::{RestatementPage, SealView, SealsView};
+use app::ledger::views::{ProjectionView, RestatementPage, SealView, SealsView};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::Gateway;
-use crate::http::{Action, Caller, Cursor, Params, Problem, Reply, Segment, Wire};
+use crate::http::{Action, Caller, Cursor, Params, Patience, Problem, Reply, Segment, Wire};
 use crate::routes::resource;
 
 resource![list_days, close_day, show_day, list_restatements];
@@ -26,11 +26,13 @@ async fn list_days(State(gateway): State<Gateway>, caller: Caller) -> Result<Rep
 /// Close a day
 ///
 /// Seals every day after the last sealed one up to this one with a SHA-256 that covers the day before. What comes later for a
-/// sealed day restates it visibly; the seal stays.
+/// sealed day restates it visibly; the seal stays. What does not end in time goes on behind the answer: then `closing` of the
+/// projection says up to which day, and the same request answers the seal once it is there.
 #[utoipa::path(post, path = "/v1/ledger/days/{date}/close", tag = "ledger",
     params(("date" = String, Path, description = "the merchant's day", example = "2026-03-01")),
     responses(
         (status = 200, description = "sealed, now or before", body = SealView),
+        (status = 202, description = "it is being sealed", body = ProjectionView),
         (status = 409, description = "the day is not over, or the consolidation is stopped", body = Wire, content_type = "application/problem+json"),
         (status = 422, description = "the date cannot be used", body = Wire, content_type = "application/problem+json"),
     ))]
@@ -38,9 +40,14 @@ async fn close_day(
     State(gateway): State<Gateway>,
     caller: Caller,
     Segment(date): Segment<String>,
+    patience: Patience,
 ) -> Result<Reply, Problem> {
     caller.may(Action::KeepBooks)?;
-    Ok(Reply::ok(&gateway.app.ledger().close_day(&date).await?))
+    let ledger = gateway.app.ledger().clone();
+    match patience.wait(async move { ledger.close_day(&date).await }).await? {
+        Some(sealed) => Ok(Reply::ok(&sealed?)),
+        None => Ok(Reply::json(StatusCode::ACCEPTED, &gateway.app.ledger().projection().await?)),
+    }
 }
 
 /// Show the text that was sealed
