@@ -243,6 +243,13 @@ mod tests {
                     (_, true) => state.pointer("/Parameters/Payload").or(state.pointer("/Arguments/Payload")),
                     _ => continue,
                 };
+                let given = state.get("Parameters").or(state.get("Arguments")).and_then(Json::as_object);
+                let known = ["FunctionName", "Payload", "InvocationType", "Qualifier", "ClientContext"];
+                let is_known = |field: &str| known.contains(&field.trim_end_matches(".$"));
+                let unknown = given.into_iter().flatten().map(|(field, _)| field).find(|field| !is_known(field));
+                if resource.contains(":lambda:invoke") {
+                    assert_eq!(unknown, None, "`{name}` of flows/{flow}: lambda:invoke knows no such field");
+                }
                 let has = input.is_some_and(|input| input.get("step.$").or(input.get("step")).is_some());
                 assert!(has, "`{name}` of flows/{flow} passes no `step`; see `step.$` in flows/order.asl.json");
             }

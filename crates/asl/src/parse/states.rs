@@ -9,12 +9,15 @@ use super::{Names, Parser, shared};
 use crate::definition::{Fail, Kind, Next, Pass, QueryLanguage, ResultPath, Selector, State, Task, Text, Wait};
 use crate::diagnostic::{child, hint};
 use crate::limits;
-use crate::resource::Resource;
+use crate::resource::{self, Resource, Service};
 
 const TYPES: [&str; 8] = ["Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map"];
 const COMMON: [&str; 3] = ["Type", "Comment", "QueryLanguage"];
 const DATA: [&str; 2] = ["InputPath", "OutputPath"];
 const ONWARD: [&str; 3] = ["Next", "End", "Assign"];
+/// What lambda:invoke is given; Step Functions refuses a definition with anything else ("Call AWS Lambda with Step Functions",
+/// supported parameters).
+const LAMBDA_INVOKE: [&str; 5] = ["ClientContext", "FunctionName", "InvocationType", "Payload", "Qualifier"];
 const RESULT: [&str; 5] = ["ResultPath", "ResultSelector", "Parameters", "Retry", "Catch"];
 
 /// The fields that a type has beside the common ones.
@@ -252,6 +255,7 @@ impl Parser {
                 return None;
             }
         };
+        fields.invocation(map, &resource);
         if resource.waits_for_token() && !reads_token(map) {
             let (field, cure) = match fields.is_jsonata() {
                 true => ("Arguments", r#""TaskToken": "{% $states.context.Task.Token %}""#),
@@ -294,6 +298,22 @@ impl Parser {
 }
 
 impl Fields<'_, '_> {
+    /// Refuses arguments of lambda:invoke that Step Functions does not know.
+    fn invocation(&mut self, map: &Map<String, Value>, resource: &Resource) {
+        let given = if self.is_jsonata() { "Arguments" } else { "Parameters" };
+        let is_invoke = matches!(&resource.kind, resource::Kind::Service(called) if called.service == Service::Lambda && !called.sdk);
+        let Some(Value::Object(arguments)) = map.get(given).filter(|_| is_invoke) else { return };
+        let is_known = |name: &str| LAMBDA_INVOKE.contains(&name.strip_suffix(".$").unwrap_or(name));
+        for name in arguments.keys().filter(|name| !is_known(name)) {
+            let known = LAMBDA_INVOKE.join(", ");
+            let message = format!(
+                "`{name}` is no field of lambda:invoke, which knows {known}; what the function is given goes into `Payload`"
+            );
+            let at = child(&self.at(given), name);
+            self.parser.error(&at, "UNKNOWN_FIELD", message);
+        }
+    }
+
     fn formula_wait(&mut self) -> Option<Kind> {
         let wait = match self.one_of(&["Seconds", "Timestamp"]) {
             Some("Seconds") if self.is_formula("Seconds") => Wait::SecondsFormula(self.formula("Seconds")?),

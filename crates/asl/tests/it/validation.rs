@@ -128,6 +128,12 @@ fn tasks() {
         "~TOKEN_NOT_PASSED /States/S/Parameters",
         "$$.Task.Token",
     );
+    check(
+        &one(r#""Type": "Task", "End": true, "Resource": "arn:aws:states:::lambda:invoke",
+               "Parameters": {"FunctionName": "f", "Payload.$": "$", "step.$": "$$.State.Name"}"#),
+        "UNKNOWN_FIELD /States/S/Parameters/step.$",
+        "goes into `Payload`",
+    );
     let task = |fields: &str| one(&format!(r#""Type": "Task", "End": true, {lambda}, {fields}"#));
     check(&task(r#""TimeoutSeconds": 5, "HeartbeatSeconds": 5"#), "BAD_HEARTBEAT /States/S/HeartbeatSeconds", "");
     check(
