@@ -81,6 +81,7 @@ pub async fn check_all(store: Arc<dyn Store>) {
     check_counters(&*store).await;
     check_limits(&*store).await;
     check_queries(&*store).await;
+    check_long_pages(&*store).await;
     check_snapshots(&*store).await;
     check_writers(store.clone()).await;
     check_buyers(store).await;
@@ -276,6 +277,42 @@ async fn check_queries(store: &dyn Store) {
     store.commit(change).await.unwrap();
     store.flush().await.unwrap();
     assert!(!pages(store, Query::index(&ORDERS, "by_open", "READY")).await.contains(&Key::Int(104)));
+}
+
+/// More rows than an adapter reads from one place at once: every row is listed, and none twice, however large the pages.
+async fn check_long_pages(store: &dyn Store) {
+    const ROWS: i64 = 230;
+    let ids: Vec<i64> = (20_000..20_000 + ROWS).collect();
+    for chunk in ids.chunks(MAX_BATCH_OPS / 2) {
+        let of = |id: &i64| {
+            let line = Row::new(&LINES, (9_000, *id), vec![Value::from("long"), Value::Int(id / 7)]);
+            [Op::Insert(order(*id, "LONG", Some("LONG"), id / 5)), Op::Insert(line)]
+        };
+        store.commit(batch(chunk.iter().flat_map(of))).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    let orders: Vec<Key> = ids.iter().copied().map(Key::Int).collect();
+    let lines: Vec<Key> = ids.iter().map(|id| Key::Pair(9_000, *id)).collect();
+    let from = || (Bound::Included(Value::Int(20_000)), Bound::Unbounded);
+    let queries = [
+        (Query::index(&ORDERS, "by_open", "LONG"), &orders),
+        (Query::index(&ORDERS, "by_status", "LONG"), &orders),
+        (Query::table(&ORDERS).range(from().0, from().1), &orders),
+        (Query::partition(&LINES, 9_000), &lines),
+        (Query::index(&LINES, "by_sku", "long"), &lines),
+    ];
+    for (query, keys) in queries {
+        let reversed: Vec<Key> = keys.iter().rev().cloned().collect();
+        for limit in [64, 100, 1_000] {
+            let query = query.clone().limit(limit);
+            assert_eq!(&pages(store, query.clone()).await, keys, "pages of {limit}: {query:?}");
+            assert_eq!(
+                pages(store, query.clone().descending()).await,
+                reversed,
+                "pages of {limit}, last first: {query:?}"
+            );
+        }
+    }
 }
 
 /// Forty writers set one row under its revision: each success is one step of the revision.

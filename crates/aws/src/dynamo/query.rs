@@ -225,6 +225,8 @@ impl Reading<'_> {
                 shard.ended = true;
                 return Ok(());
             };
+            // The request begins with the entry that ended the one before, which was handed out already.
+            let before = shard.last.clone();
             let answer = self.store.read("Query", &body).await?;
             shard.ended = answer.get("LastEvaluatedKey").is_none();
             let items = answer.get("Items").and_then(Json::as_array);
@@ -236,7 +238,7 @@ impl Reading<'_> {
             for (item, row) in items.into_iter().zip(rows) {
                 let entry = self.entry(item)?;
                 shard.last = Some(entry.sort.clone());
-                if !self.bounds.without.contains(&entry.sort) {
+                if before.as_ref() != Some(&entry.sort) && !self.bounds.without.contains(&entry.sort) {
                     shard.ready.push_back((entry, row));
                 }
             }
