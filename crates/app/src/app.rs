@@ -137,9 +137,13 @@ impl App {
         let providers = [ports.provider.name()];
         // Whoever is alone takes up at once what it left half done before a crash.
         let holder = if settings.shared { store::id::encode(store::id::next()) } else { "alone".to_owned() };
-        let ledger = Ledger::open(store.clone(), ports.clock, settings.currency, calendar, &providers, &holder).await;
+        let ledger = Ledger::attach(store.clone(), ports.clock, settings.currency, calendar, &providers, &holder).await;
         let ledger = ledger.map_err(|error| unusable("the ledger", error.to_string()))?;
         let ledger = Arc::new(ledger.woken_by(entries));
+        if !settings.shared {
+            let recovered = ledger.recover().await;
+            recovered.map_err(|error| unusable("the ledger", error.to_string()))?;
+        }
         let app = App(Arc::new(Inner {
             provider: ports.provider,
             simulator: ports.simulator,

@@ -228,7 +228,20 @@ mod tests {
         assert_eq!(take.0.load(Ordering::Relaxed), MAX_DECISIONS);
     }
 
-    /// Every task of our flows that is a function gets the step.
+    /// What Lambda answers in a function's place, and passes: those that the Step Functions guide says to retry ("Handle
+    /// transient Lambda service exceptions"), and a process that ended or did not start.
+    const TRANSIENT: &[&str] = &[
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+        "Lambda.Unknown",
+        "Runtime.ExitError",
+        "Sandbox.Timedout",
+    ];
+
+    /// Every task of our flows that is a function gets the step, and is tried again after what passes.
     #[test]
     fn flows_pass_the_step() {
         fn check(flow: &str, states: &Json) {
@@ -244,6 +257,11 @@ mod tests {
                     _ => continue,
                 };
                 let given = state.get("Parameters").or(state.get("Arguments")).and_then(Json::as_object);
+                for retry in state.get("Retry").and_then(Json::as_array).into_iter().flatten() {
+                    let named = |error: &str| retry["ErrorEquals"].as_array().unwrap().contains(&error.into());
+                    let missing = TRANSIENT.iter().find(|error| named("StoreUnavailable") && !named(error));
+                    assert_eq!(missing, None, "`{name}` of flows/{flow}: what passes by itself is tried again");
+                }
                 let known = ["FunctionName", "Payload", "InvocationType", "Qualifier", "ClientContext"];
                 let is_known = |field: &str| known.contains(&field.trim_end_matches(".$"));
                 let unknown = given.into_iter().flatten().map(|(field, _)| field).find(|field| !is_known(field));

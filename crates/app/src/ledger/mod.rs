@@ -80,6 +80,24 @@ impl Ledger {
         providers: &[&str],
         holder: &str,
     ) -> Result<Ledger, OpenLedgerError> {
+        let ledger = Ledger::attach(store, clock, currency, calendar, providers, holder).await?;
+        ledger.recover().await?;
+        Ok(ledger)
+    }
+
+    /// The same for one of many processes that share the store: what was cut off is left to whoever calls
+    /// [`Ledger::recover`] from time to time, so that no process waits for it when it starts.
+    ///
+    /// # Errors
+    /// See [`Ledger::open`].
+    pub async fn attach(
+        store: Arc<dyn Store>,
+        clock: fn() -> i64,
+        currency: Currency,
+        calendar: Calendar,
+        providers: &[&str],
+        holder: &str,
+    ) -> Result<Ledger, OpenLedgerError> {
         let chart = chart::Chart::open(&*store, providers, clock()).await?;
         let ledger = Ledger {
             store,

@@ -189,23 +189,31 @@ impl Ledger {
         Ok(state.ok_or_else(|| StoreError::Unavailable("the row of the projection is missing".into()))?)
     }
 
-    /// Makes the projection's row, brings a cut-off run or rebuild to its end, and cuts the days anew after a change of the
-    /// calendar.
+    /// Makes the projection's row.
     pub(super) async fn prepare(&self) -> Result<(), OpenLedgerError> {
         let now = self.calendar.name();
         Lease::make(&*self.store, LEASE).await?;
         let Some(state) = State::load(&*self.store).await.map_err(StoreError::from)? else {
             let mut batch = Batch::new();
             batch.insert(State::first(&now));
-            match self.commit(batch).await {
+            return match self.commit(batch).await {
                 // Another process that shares the store made it.
-                Ok(()) | Err(CommitError::Conflict { .. }) => return Ok(()),
-                Err(error) => return Err(StoreError::from(error).into()),
-            }
+                Ok(()) | Err(CommitError::Conflict { .. }) => Ok(()),
+                Err(error) => Err(StoreError::from(error).into()),
+            };
         };
-        if state.calendar != now && state.sealed.is_some() {
-            return Err(OpenLedgerError::Calendar { sealed: state.calendar, now });
+        match state.calendar != now && state.sealed.is_some() {
+            true => Err(OpenLedgerError::Calendar { sealed: state.calendar, now }),
+            false => Ok(()),
         }
+    }
+
+    /// Brings a run or a rebuild that was cut off to its end, and cuts the days anew after a change of the calendar.
+    ///
+    /// # Errors
+    /// [`ReportError`].
+    pub async fn recover(&self) -> Result<(), ReportError> {
+        let (now, state) = (self.calendar.name(), self.state().await?);
         let _turn = self.turn.lock().await;
         if state.calendar != now {
             tracing::info!(from = state.calendar, to = now, "the ledger's days are cut anew");
@@ -213,7 +221,7 @@ impl Ledger {
             return Ok(());
         }
         // What another process has in work is its own.
-        let lease = self.lease().await.map_err(StoreError::from)?;
+        let lease = self.lease().await?;
         if lease.is_held(&self.holder, self.now()) {
             return Ok(());
         }

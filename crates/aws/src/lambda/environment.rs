@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::provider::Secret;
+use app::provider::paypal::{PAYPAL_URL, PayPal, PayPalConfig};
 use app::provider::stripe::{STRIPE_URL, STRIPE_VERSION, Stripe, StripeConfig};
+use app::provider::{PaymentProvider, Secret};
 use app::{App, Ports, Secrets, Settings};
 use domain::Currency;
 use domain::receipt::Merchant;
@@ -15,6 +16,7 @@ use serde_json::json;
 use sha2::Sha256;
 use store::{OpenError, Schema, Store};
 
+use super::absent::Absent;
 use super::news::Topic;
 use super::sender::Sender;
 use super::spans::Exporter;
@@ -26,6 +28,8 @@ use crate::mail::SesMailer;
 use crate::outbox::{Outbox, Routes};
 use crate::{DynamoStore, step};
 
+/// Who takes the money. Without it nothing starts: the simulator must never stand in by mistake.
+const PAYMENT_PROVIDER: &str = "COMANDA_PAYMENT_PROVIDER";
 /// How many milliseconds a day has.
 const DAY_MS: i64 = 86_400_000;
 
@@ -59,6 +63,19 @@ pub enum SetupError {
     /// The application.
     #[error(transparent)]
     Open(#[from] OpenError),
+}
+
+impl SetupError {
+    /// Whether it may pass: what has to be read could not be. To a flow it is [`SetupError::name`] like that of any other call.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, SetupError::Runtime(_) | SetupError::Aws(_) | SetupError::Secret(_) | SetupError::Open(_))
+    }
+
+    /// What flows know it by. `StoreUnavailable` is tried again by every Retry; what no repetition mends must not be taken for
+    /// it.
+    pub(super) fn name(&self) -> &'static str {
+        if self.may_pass() { "StoreUnavailable" } else { "SetupFailed" }
+    }
 }
 
 /// What all entries share.
@@ -105,6 +122,20 @@ impl Provider {
     }
 }
 
+/// The payment provider of that name; `None` for the simulator. The same name in all functions, for records and accounts
+/// carry it; but only those that are given its keys can call it.
+fn payment_provider(name: &str, keys: Option<&Provider>) -> Result<Option<Arc<dyn PaymentProvider>>, SetupError> {
+    Ok(match (name, keys) {
+        ("simulator", _) => None,
+        ("stripe", Some(keys)) => Some(Arc::new(keys.stripe()?)),
+        ("stripe", None) => Some(Arc::new(Absent("stripe"))),
+        (other, _) => {
+            let problem = format!("`{other}` is unknown; there are simulator and stripe");
+            return Err(SetupError::Malformed(PAYMENT_PROVIDER, problem));
+        }
+    })
+}
+
 impl Environment {
     /// Reads the variables and the secrets, and opens the application.
     ///
@@ -117,12 +148,12 @@ impl Environment {
             SetupError::Malformed("COMANDA_SECRETS", "the key must be 64 hexadecimal digits".to_owned())
         })?;
         let mut secrets = Secrets::new(&derive(&master, "comanda/application/1"));
-        let provider: Provider = match variable("COMANDA_PROVIDER_SECRETS") {
-            Some(id) => secret(&aws, &id).await?,
-            None => Provider::default(),
+        let keys: Option<Provider> = match variable("COMANDA_PROVIDER_SECRETS") {
+            Some(id) => Some(secret(&aws, &id).await?),
+            None => None,
         };
-        if !provider.webhook_secret.is_empty() {
-            secrets = secrets.with_webhook_secret(&provider.webhook_secret);
+        if let Some(keys) = keys.as_ref().filter(|keys| !keys.webhook_secret.is_empty()) {
+            secrets = secrets.with_webhook_secret(&keys.webhook_secret);
         }
         let settings = settings()?;
         let expiries = expiries(settings.keep_keys_days);
@@ -140,15 +171,9 @@ impl Environment {
         let mut ports = Ports::embedded(store.clone(), documents.objects(), &secrets, &settings);
         ports.links = Some(Arc::new(documents));
         ports.sender = Arc::new(Sender::new().map_err(crate::client::SetupError::Client)?);
-        match variable("COMANDA_PAYMENT_PROVIDER").as_deref() {
-            None | Some("simulator") => {}
-            Some("stripe") => {
-                ports.provider = Arc::new(provider.stripe()?);
-                ports.simulator = None;
-            }
-            Some(other) => {
-                return Err(SetupError::Malformed("COMANDA_PAYMENT_PROVIDER", format!("`{other}` is unknown")));
-            }
+        if let Some(provider) = payment_provider(&required(PAYMENT_PROVIDER)?, keys.as_ref())? {
+            ports.provider = provider;
+            ports.simulator = None;
         }
         if !settings.mail_from.is_empty() {
             ports.mailer = Some(Arc::new(SesMailer::new(aws.clone(), variable("COMANDA_MAIL_CONFIGURATION"))));
@@ -251,4 +276,28 @@ fn parse_key(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     digits.chunks_exact(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_never_replaced_by_another() {
+        let keys = Provider { api_key: "sk_test_0123456789".into(), webhook_secret: "whsec_0123456789".into() };
+        let name = |name: &str, keys: Option<&Provider>| {
+            payment_provider(name, keys).map(|provider| provider.map(|provider| provider.name())).map_err(|_| ())
+        };
+        assert_eq!(name("simulator", None), Ok(None));
+        assert_eq!(name("stripe", Some(&keys)), Ok(Some("stripe")));
+        assert_eq!(name("stripe", None), Ok(Some("stripe")), "a function without the right still starts");
+        assert_eq!(name("stripe", Some(&Provider::default())), Err(()), "an empty key is no key");
+        assert_eq!(name("other", Some(&keys)), Err(()));
+    }
+
+    #[tokio::test]
+    async fn a_function_without_keys_calls_nobody() {
+        let provider = payment_provider("stripe", None).unwrap().unwrap();
+        assert_eq!(provider.capture("pi_1", "key").await, Err(app::provider::ProviderError::Unavailable));
+    }
 }

@@ -1,5 +1,6 @@
 //! The Lambda functions: one binary, whose handler's name says which of them it is.
 
+mod absent;
 mod api;
 mod ended;
 mod environment;
@@ -84,15 +85,16 @@ enum Handler {
 /// Runs an entry until Lambda ends the process.
 ///
 /// # Errors
-/// What it needs is missing; Lambda shows it.
+/// What it needs is missing; Lambda shows it. What could not be read at the start is asked for again with the next invocation,
+/// whose error has a name that flows try again.
 pub async fn run(entry: Entry) -> Result<(), SetupError> {
     let runtime = RuntimeApi::from_environment()?;
-    let made = match Environment::from_variables().await {
-        Ok(environment) => handler(&entry, &environment).map(|handler| (environment, handler)),
-        Err(error) => Err(error),
-    };
-    let (environment, handler) = match made {
-        Ok(made) => made,
+    let mut ready = match prepare(&entry).await {
+        Ok(ready) => Some(ready),
+        Err(error) if error.may_pass() => {
+            tracing::warn!(%error, "the start failed; the first invocation tries again");
+            None
+        }
         Err(error) => {
             runtime.fail_start(&error).await;
             return Err(error);
@@ -101,6 +103,17 @@ pub async fn run(entry: Entry) -> Result<(), SetupError> {
     loop {
         let invocation = runtime.next().await?;
         trace::begin(invocation.trace.clone());
+        let (environment, handler) = match &ready {
+            Some(ready) => ready,
+            None => match prepare(&entry).await {
+                Ok(made) => ready.insert(made),
+                Err(error) => {
+                    let failed = FunctionError::new(error.name(), error.to_string());
+                    runtime.answer(&invocation, Err(failed)).await?;
+                    continue;
+                }
+            },
+        };
         if let Some(exporter) = &environment.exporter {
             exporter.begin(invocation.trace.as_ref());
         }
@@ -108,7 +121,7 @@ pub async fn run(entry: Entry) -> Result<(), SetupError> {
             target: "aws", "invocation", faas.invocation_id = invocation.id(), error = tracing::field::Empty
         );
         let answer = async {
-            let answer = handle(&handler, &environment, &invocation).await;
+            let answer = handle(handler, environment, &invocation).await;
             if let Err(error) = &answer {
                 tracing::Span::current().record("error", error.error.as_str());
             }
@@ -120,6 +133,13 @@ pub async fn run(entry: Entry) -> Result<(), SetupError> {
             exporter.end(invocation.trace.as_ref()).await;
         }
     }
+}
+
+/// What an entry needs, asked for anew.
+async fn prepare(entry: &Entry) -> Result<(Environment, Handler), SetupError> {
+    let environment = Environment::from_variables().await?;
+    let handler = handler(entry, &environment)?;
+    Ok((environment, handler))
 }
 
 fn handler(entry: &Entry, environment: &Environment) -> Result<Handler, SetupError> {

@@ -88,9 +88,9 @@ impl RuntimeApi {
     }
 
     pub(super) async fn fail_start(&self, error: &SetupError) {
-        let body = told("SetupFailed", &error.to_string());
+        let body = told(error.name(), &error.to_string());
         let request = self.http.post(format!("{}/init/error", self.base)).body(body);
-        if let Err(error) = request.header("lambda-runtime-function-error-type", "SetupFailed").send().await {
+        if let Err(error) = request.header("lambda-runtime-function-error-type", error.name()).send().await {
             tracing::error!(%error, "the start failed, and could not be told of");
         }
     }
