@@ -21,7 +21,7 @@ use utoipa::OpenApi;
 use follow::Followers;
 use http::Problem;
 
-pub use http::{Limits, SignedIn, serve};
+pub use http::{Group, Limits, SignedIn, serve};
 pub use states::AccessKeys;
 
 /// What the routes work on; cheap to clone.

@@ -8,6 +8,8 @@ import { isFinal, newer, type Catalogue, type CreditNoteLink, type KitchenList, 
 
 const POLL_MS = 2_500;
 const QUIET_POLL_MS = 15_000;
+/** Where there are no streams every question is paid for: deploy/cost.json counts them. */
+const ASK_MS = 10_000;
 const MAIL_POLL_MS = 5_000;
 const MAIL_PAGES = 20;
 const SETTLE_POLLS = 20;
@@ -38,7 +40,7 @@ export function useOrder(id: string, token: string | null) {
     refetchInterval: ({ state }) => {
       const order = state.data;
       if (order && isFinal(order.status)) return settled(order) || state.dataUpdateCount > SETTLE_POLLS ? false : POLL_MS;
-      return live === "live" ? QUIET_POLL_MS : POLL_MS;
+      return pause(live, QUIET_POLL_MS);
     },
   });
 
@@ -127,7 +129,7 @@ export function useKitchen() {
   const query = useQuery({
     queryKey: ["kitchen"],
     queryFn: ({ signal }) => request<KitchenList>("GET", "/v1/kitchen/orders", { signal }),
-    refetchInterval: live === "live" ? QUIET_POLL_MS : POLL_MS,
+    refetchInterval: pause(live, QUIET_POLL_MS),
   });
   return { ...query, live };
 }
@@ -155,7 +157,7 @@ export function useMails(filter: { to: string }) {
     initialPageParam: "",
     getNextPageParam: ({ next }) => next ?? undefined,
     maxPages: MAIL_PAGES,
-    refetchInterval: live === "live" ? MAIL_POLL_MS : POLL_MS,
+    refetchInterval: pause(live, MAIL_POLL_MS),
   });
   return { ...query, live };
 }
@@ -189,6 +191,12 @@ function useEvents(queryKey: readonly string[]): Liveness {
     };
   }, [client, name]);
   return live;
+}
+
+/** How long to wait before asking again, where `quietMs` is enough beside a stream. */
+function pause(live: Liveness, quietMs: number): number {
+  if (live === "live") return quietMs;
+  return live === "asking" ? ASK_MS : POLL_MS;
 }
 
 /** Nothing more is expected to change: the receipt of a completed order is there, its money has come to rest. */

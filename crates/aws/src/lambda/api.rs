@@ -1,14 +1,13 @@
 //! The HTTP interface behind API Gateway: events of its format 2.0 become requests for the same router.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gateway::{Gateway, Options, SignedIn};
+use gateway::{Gateway, Group, Options, SignedIn};
 use http_body_util::BodyExt as _;
 use runtime::Builder;
 use serde_json::{Map, Value as Json, json};
@@ -17,13 +16,8 @@ use tower::ServiceExt as _;
 use super::Environment;
 use super::identity::Identity;
 
-/// How long a stream of events is listened to: Lambda answers as a whole. The page opens it again, and it begins with the
-/// state of then.
-const STREAM_TIME: Duration = Duration::from_secs(4);
-/// The groups of the user pool whose members work here.
-const STAFF: &[&str] = &["admin", "operator", "kitchen", "courier", "finance"];
-/// The largest answer that Lambda takes, in bytes, with a margin for its envelope.
-const MAX_ANSWER_BYTES: usize = 5 << 20;
+/// The largest answer that Lambda takes, encoded, in bytes; half a megabyte less than its limit.
+const MAX_ANSWER_BYTES: usize = (6 << 20) - (512 << 10);
 
 /// The router.
 pub(super) struct Api {
@@ -42,11 +36,11 @@ impl Api {
     }
 
     pub(super) async fn answer(&self, event: &Json) -> Json {
-        let staff = match event.pointer("/requestContext/authorizer/jwt/claims") {
-            Some(claims) => is_staff(claims),
-            None => self.unchecked(event).await.is_some_and(|claims| is_staff(&claims)),
+        let groups = match event.pointer("/requestContext/authorizer/jwt/claims") {
+            Some(claims) => groups(claims),
+            None => self.unchecked(event).await.map(|claims| groups(&claims)).unwrap_or_default(),
         };
-        let Some(request) = request(event, staff) else {
+        let Some(request) = request(event, groups) else {
             return json!({ "statusCode": 400, "body": "the event is none of API Gateway's format 2.0" });
         };
         let response = match self.router.clone().oneshot(request).await {
@@ -54,18 +48,8 @@ impl Api {
             Err(never) => match never {},
         };
         let (parts, body) = response.into_parts();
-        let is_stream = parts
-            .headers
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let body = match is_stream {
-            true => some(body).await,
-            false => body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default(),
-        };
-        match body.len() > MAX_ANSWER_BYTES {
-            true => json!({ "statusCode": 500, "body": "the answer is larger than Lambda takes; ask for less" }),
-            false => reply(parts.status, &parts.headers, &body),
-        }
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        fitting(reply(parts.status, &parts.headers, &body))
     }
 
     /// The claims of a token that API Gateway had no reason to check.
@@ -77,29 +61,38 @@ impl Api {
     }
 }
 
-/// What a stream says within its time.
-async fn some(mut body: Body) -> Bytes {
-    let mut bytes = Vec::new();
-    let end = tokio::time::Instant::now() + STREAM_TIME;
-    while let Ok(Some(Ok(frame))) = tokio::time::timeout_at(end, body.frame()).await {
-        if let Some(data) = frame.data_ref() {
-            bytes.extend_from_slice(data);
-        }
-        if bytes.len() > MAX_ANSWER_BYTES / 2 {
-            break;
-        }
+/// The answer, or that it is larger than Lambda takes. As it is sent: base64 and the escapes of JSON lengthen it.
+fn fitting(answer: Json) -> Json {
+    match answer.to_string().len() > MAX_ANSWER_BYTES {
+        true => json!({ "statusCode": 500, "body": "the answer is larger than Lambda takes; ask for less" }),
+        false => answer,
     }
-    bytes.into()
 }
 
-fn request(event: &Json, staff: bool) -> Option<Request<Body>> {
+/// A path as a part of an address: API Gateway hands it over decoded.
+///
+/// What may stand in a path stays (RFC 3986, section 3.3, `pchar` and `/`). A `%` cannot be an escape any more.
+fn encoded(path: &str) -> String {
+    path.bytes().fold(String::with_capacity(path.len()), |mut text, byte| {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' | b':' | b'@' => text.push(char::from(byte)),
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => text.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+        text
+    })
+}
+
+fn request(event: &Json, groups: Vec<Group>) -> Option<Request<Body>> {
     let text = |pointer: &str| event.pointer(pointer).and_then(Json::as_str);
     let path = text("/rawPath")?;
     // A stage with a name stands before the path.
     let stage = text("/requestContext/stage").filter(|stage| *stage != "$default");
     let path = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage)).unwrap_or(path);
+    let path = encoded(path);
     let query = text("/rawQueryString").filter(|query| !query.is_empty());
-    let uri = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let uri = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
     let uri = if uri.starts_with('/') { uri } else { format!("/{uri}") };
     let mut request = Request::builder().method(text("/requestContext/http/method")?).uri(uri);
     for (name, value) in event.get("headers").and_then(Json::as_object).into_iter().flatten() {
@@ -115,19 +108,19 @@ fn request(event: &Json, staff: bool) -> Option<Request<Body>> {
         _ => body.as_bytes().to_vec(),
     };
     let mut request = request.body(Body::from(body)).ok()?;
-    request.extensions_mut().insert(SignedIn { staff });
+    request.extensions_mut().insert(SignedIn { groups });
     Some(request)
 }
 
-/// Whether claims name a group of the staff: a list, which API Gateway writes as `[a b]`.
-fn is_staff(claims: &Json) -> bool {
+/// The groups of the staff that claims name: a list, which API Gateway writes as `[a b]`.
+fn groups(claims: &Json) -> Vec<Group> {
     match claims.get("cognito:groups") {
-        Some(Json::Array(groups)) => groups.iter().filter_map(Json::as_str).any(|group| STAFF.contains(&group)),
+        Some(Json::Array(groups)) => groups.iter().filter_map(Json::as_str).filter_map(Group::of).collect(),
         Some(Json::String(text)) => {
             let groups = text.trim_start_matches('[').trim_end_matches(']');
-            groups.split([' ', ',']).any(|group| STAFF.contains(&group))
+            groups.split([' ', ',']).filter_map(Group::of).collect()
         }
-        _ => false,
+        _ => Vec::new(),
     }
 }
 
@@ -180,31 +173,49 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_is_a_request() {
-        let request = request(&event(), true).unwrap();
+        let request = request(&event(), vec![Group::Courier]).unwrap();
         assert_eq!(
             (request.method().as_str(), request.uri().to_string().as_str()),
             ("POST", "/v1/orders?limit=2&a=b%20c")
         );
         assert_eq!(request.headers().get_all("cookie").iter().count(), 2);
-        assert!(request.extensions().get::<SignedIn>().unwrap().staff);
+        assert_eq!(request.extensions().get::<SignedIn>().unwrap().groups, [Group::Courier]);
         let body = request.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(&body[..], b"{\"x\":1}");
     }
 
     #[test]
-    fn only_members_of_staff_are_staff() {
-        for (groups, staff) in [
-            (json!("[customer]"), false),
-            (json!(""), false),
-            (json!("[customer kitchen]"), true),
-            (json!("operator"), true),
-            (json!(["customer", "admin"]), true),
-            (json!(["customer"]), false),
-            (json!(null), false),
+    fn members_of_staff_have_groups() {
+        for (claimed, found) in [
+            (json!("[customer]"), vec![]),
+            (json!(""), vec![]),
+            (json!("[customer kitchen]"), vec![Group::Kitchen]),
+            (json!("operator"), vec![Group::Operator]),
+            (json!("[finance, courier]"), vec![Group::Finance, Group::Courier]),
+            (json!(["customer", "admin"]), vec![Group::Admin]),
+            (json!(["customer"]), vec![]),
+            (json!(null), vec![]),
         ] {
-            assert_eq!(is_staff(&json!({ "cognito:groups": groups })), staff, "{groups}");
+            assert_eq!(groups(&json!({ "cognito:groups": claimed })), found, "{claimed}");
         }
-        assert!(!is_staff(&json!({})));
+        assert_eq!(groups(&json!({})), []);
+    }
+
+    #[test]
+    fn a_decoded_path_is_encoded_again() {
+        let mut event = event();
+        event["rawPath"] = "/prod/v1/queues/açaí 100%/dead".into();
+        let request = request(&event, Vec::new()).unwrap();
+        assert_eq!(request.uri().path(), "/v1/queues/a%C3%A7a%C3%AD%20100%25/dead");
+        assert_eq!(encoded("/v1/orders/ord_1:x@y;z"), "/v1/orders/ord_1:x@y;z");
+    }
+
+    #[test]
+    fn an_answer_is_measured_as_it_is_sent() {
+        let answer = |letter: &str| reply(StatusCode::OK, &HeaderMap::new(), &letter.repeat(4 << 20).into());
+        assert_eq!(fitting(answer("a"))["statusCode"], 200);
+        // Two bytes each, once they are escaped.
+        assert_eq!(fitting(answer("\""))["statusCode"], 500);
     }
 
     #[test]

@@ -13,8 +13,8 @@ mod work;
 
 pub(crate) use assets::{page, policy_with};
 pub(crate) use body::{Json, LargeJson, Params, Segment, header_text, read, read_up_to};
-pub use caller::SignedIn;
 pub(crate) use caller::{Action, Caller};
+pub use caller::{Group, SignedIn};
 pub(crate) use condition::{IdempotencyKey, IfMatch, IfMatchOrAny, if_none_match};
 pub(crate) use cursor::Cursor;
 pub(crate) use problem::{CATALOGUE, Problem, Wire, method_not_allowed};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
-use axum::http::{HeaderValue, header, request::Parts};
+use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use axum::response::Response;
 use futures::stream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -71,7 +71,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Opening {
         let last_event_id = last.and_then(|id| id.parse().ok());
         match parts.extensions.get::<Arc<Context>>() {
             Some(context) => Ok(Opening { place: context.enter_stream()?, context: context.clone(), last_event_id }),
-            None => Err(Problem::overloaded("this server does not stream events")),
+            // Behind API Gateway an answer is whole or none. Not a failure, and nothing to come back for.
+            None => Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "no-streams",
+                "events are not streamed here; ask again from time to time",
+            )),
         }
     }
 }

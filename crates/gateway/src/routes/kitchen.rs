@@ -84,7 +84,7 @@ async fn hand_over(
     Segment(id): Segment<String>,
     IfMatch(revision): IfMatch,
 ) -> Result<Reply, Problem> {
-    caller.may(Action::Prepare)?;
+    caller.may(Action::HandOver)?;
     answer(gateway.app.kitchen_handover(&id, revision).await)
 }
 

@@ -161,6 +161,17 @@ pub(crate) struct Tracking {
 impl Tracking {
     /// Staff see every order, customers theirs. A token that is there must be right.
     pub(crate) fn check(&self, gateway: &Gateway, caller: Caller, order_id: &str) -> Result<Party, Problem> {
+        self.check_for(gateway, caller, order_id, Action::ViewOrders)
+    }
+
+    /// The same for something that a customer may do with an order, and of the staff whoever may do that.
+    pub(crate) fn check_for(
+        &self,
+        gateway: &Gateway,
+        caller: Caller,
+        order_id: &str,
+        action: Action,
+    ) -> Result<Party, Problem> {
         match &self.t {
             Some(token) if gateway.app.is_tracking_token(order_id, token) => Ok(Party::Customer),
             Some(_) => Err(Problem::new(
@@ -168,7 +179,7 @@ impl Tracking {
                 "forbidden",
                 "the tracking link is not that of this order; open the link as it was sent",
             )),
-            None => caller.may(Action::ViewOrders).map(|()| Party::Staff),
+            None => caller.may(action).map(|()| Party::Staff),
         }
     }
 }
@@ -256,7 +267,7 @@ async fn cancel_order(
     IfMatch(revision): IfMatch,
     Json(command): Json<CancelOrder>,
 ) -> Result<Reply, Problem> {
-    let by = tracking.check(&gateway, caller, &id)?;
+    let by = tracking.check_for(&gateway, caller, &id, Action::Cancel)?;
     let order = gateway.app.cancel(&id, command, Some(revision), by).await?;
     Ok(Reply::ok(&order).revision(order.revision))
 }

@@ -34,7 +34,7 @@ async fn pay_order(
     Params(tracking): Params<Tracking>,
     Json(command): Json<PayOrder>,
 ) -> Result<Reply, Problem> {
-    tracking.check(&gateway, caller, &id)?;
+    tracking.check_for(&gateway, caller, &id, Action::MoveMoney)?;
     let payment = gateway.app.pay(&id, command).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &payment))
 }
@@ -130,7 +130,7 @@ async fn capture_payment(
     Segment(order): Segment<String>,
     IfMatchOrAny(revision): IfMatchOrAny,
 ) -> Result<Reply, Problem> {
-    caller.may(Action::Operate)?;
+    caller.may(Action::MoveMoney)?;
     let payment = gateway.app.capture_payment(&order, revision).await?;
     Ok(Reply::ok(&payment).revision(payment.revision))
 }

@@ -71,7 +71,7 @@ async fn show_reconciliation(
     (status = 503, description = "the store cannot be read", body = Wire, content_type = "application/problem+json"),
 ))]
 async fn run_reconciliation(State(gateway): State<Gateway>, caller: Caller) -> Result<Reply, Problem> {
-    caller.may(Action::Operate)?;
+    caller.may(Action::MoveMoney)?;
     gateway.app.reconcile_now().await?;
     reply(&gateway, ListPage::default()).await
 }
@@ -106,7 +106,7 @@ async fn retry_event(
     caller: Caller,
     Segment(id): Segment<String>,
 ) -> Result<Reply, Problem> {
-    caller.may(Action::Operate)?;
+    caller.may(Action::MoveMoney)?;
     gateway.app.retry_event(&id).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &serde_json::json!({})))
 }

@@ -51,7 +51,7 @@ async fn request_refund(
     IfMatchOrAny(revision): IfMatchOrAny,
     Json(command): Json<RequestRefund>,
 ) -> Result<Reply, Problem> {
-    caller.may(Action::Operate)?;
+    caller.may(Action::MoveMoney)?;
     let asked = gateway.app.request_refund(&order, command, key.0.as_deref(), revision).await?;
     let location = format!("/v1/refunds/{}", asked.refund.refund_id);
     Ok(Reply::json(StatusCode::CREATED, &asked.refund).header(header::LOCATION, &location).replayed(asked.replayed))
@@ -113,7 +113,7 @@ async fn void_payment(
     Segment(order): Segment<String>,
     IfMatchOrAny(revision): IfMatchOrAny,
 ) -> Result<Reply, Problem> {
-    caller.may(Action::Operate)?;
+    caller.may(Action::MoveMoney)?;
     gateway.app.void_payment(&order, revision).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &Voiding { order_id: order }))
 }
@@ -188,7 +188,7 @@ async fn retry_refund(
     Segment(id): Segment<String>,
     IfMatchOrAny(revision): IfMatchOrAny,
 ) -> Result<Reply, Problem> {
-    caller.may(Action::Operate)?;
+    caller.may(Action::MoveMoney)?;
     let refund = gateway.app.retry_refund(&id, revision).await?;
     Ok(Reply::ok(&refund).revision(refund.revision))
 }

@@ -26,6 +26,7 @@ export const en = {
     live: "Live",
     connecting: "Connecting",
     polling: "Reconnecting; checked every few seconds",
+    asking: "Checked every ten seconds",
   },
   category: { snack: "Snacks", side: "Sides", drink: "Drinks", dessert: "Desserts" },
   shop: {

@@ -27,6 +27,7 @@ export const pt: Messages = {
     live: "Ao vivo",
     connecting: "Conectando",
     polling: "Reconectando; atualiza a cada poucos segundos",
+    asking: "Atualiza a cada dez segundos",
   },
   category: { snack: "Lanches", side: "Acompanhamentos", drink: "Bebidas", dessert: "Sobremesas" },
   shop: {
