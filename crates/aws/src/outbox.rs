@@ -11,7 +11,7 @@ use store::message::{MESSAGES, START_FLOW, StartFlow, TASK_RESULT, TaskResult};
 use store::{Batch, CommitError, Row, Store, Value, id};
 
 use crate::client::{Aws, CallError, SQS, STATES};
-use crate::delivery::DEAD;
+use crate::delivery::{DEAD, MAX_RECEIVES};
 
 /// The longest delay of a message in SQS, in milliseconds; what is due later waits in the table for the ticker.
 pub const MAX_DELAY_MS: i64 = 900_000;
@@ -45,6 +45,34 @@ pub enum Sent {
     Later,
     /// Nobody handles its queue here.
     Nowhere,
+}
+
+/// How a queue of SQS stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueState {
+    /// About how many messages wait for a consumer.
+    pub waiting: u64,
+    /// How long SQS hands one message out, in milliseconds: its receives, each with its visibility timeout.
+    pub attempts_ms: i64,
+}
+
+impl QueueState {
+    /// By the attributes of the queue; what they leave out is as SQS has it by default.
+    fn of(attributes: &Json) -> QueueState {
+        let text = |name: &str| attributes.get(name).and_then(Json::as_str);
+        let number = |name: &str| text(name).and_then(|number| number.parse::<i64>().ok());
+        let policy: Option<Json> = text("RedrivePolicy").and_then(|policy| serde_json::from_str(policy).ok());
+        let receives = policy.as_ref().and_then(|policy| policy.get("maxReceiveCount")).and_then(|count| {
+            // SQS gives it back as it was set: a number, or a text.
+            count.as_i64().or_else(|| count.as_str()?.parse().ok())
+        });
+        let receives = receives.unwrap_or_else(|| MAX_RECEIVES.into()).clamp(1, 1_000);
+        let visibility_s = number("VisibilityTimeout").unwrap_or(30).clamp(0, 43_200);
+        QueueState {
+            waiting: number("ApproximateNumberOfMessages").and_then(|n| n.try_into().ok()).unwrap_or(0),
+            attempts_ms: visibility_s * receives * 1_000,
+        }
+    }
 }
 
 /// Why a message stays where it is.
@@ -156,6 +184,18 @@ impl Outbox {
             Ok(_) => Ok(Sent::Done),
             Err(error) => Err(OutboxError::Again(error.into())),
         }
+    }
+
+    /// How a queue of SQS stands; `None` if nobody handles it here.
+    ///
+    /// # Errors
+    /// SQS does not answer or refuses.
+    pub async fn look(&self, queue: &str) -> Result<Option<QueueState>, CallError> {
+        let Some(url) = self.routes.queues.get(queue) else { return Ok(None) };
+        let names = ["ApproximateNumberOfMessages", "VisibilityTimeout", "RedrivePolicy"];
+        let call = json!({ "QueueUrl": url, "AttributeNames": names });
+        let answer = self.aws.call(SQS, &self.sqs, "GetQueueAttributes", &call).await?;
+        Ok(Some(QueueState::of(answer.get("Attributes").unwrap_or(&Json::Null))))
     }
 
     /// Hides a message of a queue for that long.

@@ -50,6 +50,7 @@ impl Cloud {
             ("COMANDA_TABLE", TABLE.into()),
             ("COMANDA_BUCKET", "receipts-test".into()),
             ("COMANDA_SECRETS", "key".into()),
+            ("COMANDA_PAYMENT_PROVIDER", "simulator".into()),
             ("COMANDA_QUEUES", json!({ "mail": queue["QueueUrl"], "ended-flows": queue["QueueUrl"] }).to_string()),
             ("COMANDA_STATE_MACHINES", json!({ "order": machine["stateMachineArn"] }).to_string()),
         ]);
@@ -295,6 +296,75 @@ async fn a_function_that_runs_out_of_time_has_taken_effect_once() {
         function.answer(&input).await;
         assert_eq!(reserved().await, 2);
     }
+}
+
+/// A function that cannot read its secrets when it starts says so by a name that flows try again, and mends by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_fails_passes() {
+    let Some(mut cloud) = Cloud::new().await else { return };
+    cloud.function("seed").await.answer(&json!({})).await;
+    // All tries of the start, and of the first invocation.
+    let tries = usize::try_from(aws::client::MAX_TRIES).unwrap();
+    let chaos = chaos(&vec![Fault::Throttle; 2 * tries], 0, 0);
+    cloud.variables.insert("AWS_ENDPOINT_URL_SECRETSMANAGER", proxy(&cloud.emulator.url, chaos).await);
+    let reserve = cloud.function("fn.ReserveStock").await;
+    let input = json!({ "orderId": "ord_0000000000000", "step": "x" });
+    for name in ["StoreUnavailable", "OrderNotFound"] {
+        let (kind, error) = reserve.invoke(&input).await;
+        assert_eq!((kind.as_str(), error["errorType"].as_str().unwrap()), ("error", name), "{error}");
+    }
+    cloud.variables.insert("COMANDA_SECRETS", String::new());
+    let (kind, error) = cloud.function("fn.ReserveStock").await.invoke(&input).await;
+    assert_eq!((kind.as_str(), error["errorType"].as_str().unwrap()), ("error", "SetupFailed"), "{error}");
+}
+
+/// The ticker sends what was lost; it leaves alone what waits in a queue, however long, and nothing that goes wrong with one
+/// message or queue keeps the others from being sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_is_sent_again_and_what_waits_is_not() {
+    let Some(mut cloud) = Cloud::new().await else { return };
+    let mut queues: Json = serde_json::from_str(&cloud.variables["COMANDA_QUEUES"]).unwrap();
+    let url = queues["mail"].clone();
+    // First in the order of names, and not there.
+    queues["gone"] = format!("{}/000000000000/gone", cloud.emulator.url).into();
+    queues.as_object_mut().unwrap().remove("ended-flows");
+    cloud.variables.insert("COMANDA_QUEUES", queues.to_string());
+    let hour_ago = store::clock::now_ms() - 3_600_000;
+    let lost = |queue: &'static str, n: i64| {
+        let mut message = store::message::Message::new(queue, &"lost");
+        message.id = store::id::floor(hour_ago) + n;
+        message
+    };
+    let dead_letter = lost("mail.dead", 9);
+    for message in [lost("gone", 1), lost("mail", 2), lost("mail", 3), dead_letter] {
+        let item = aws::item::of_row(&message.row(), &[]).unwrap();
+        cloud.call(aws::client::DYNAMODB, "PutItem", &json!({ "TableName": TABLE, "Item": item })).await;
+    }
+    let waiting = async || {
+        let call = json!({ "QueueUrl": url, "AttributeNames": ["ApproximateNumberOfMessages"] });
+        let answer = cloud.call(SQS, "GetQueueAttributes", &call).await;
+        answer["Attributes"]["ApproximateNumberOfMessages"].as_str().unwrap().to_owned()
+    };
+    let ticker = cloud.function("ticker").await;
+    let beat = async || {
+        let (kind, error) = ticker.invoke(&json!({ "beat": "minute" })).await;
+        assert_eq!((kind.as_str(), error["errorType"].as_str().unwrap()), ("error", "MessageNotSent"), "{error}");
+        assert!(error["errorMessage"].as_str().unwrap().starts_with("gone: "), "{error}");
+    };
+    // The consumers are behind.
+    cloud.call(SQS, "SendMessage", &json!({ "QueueUrl": url, "MessageBody": "{}" })).await;
+    for _ in 0..12 {
+        beat().await;
+    }
+    assert_eq!(waiting().await, "1", "a queue with a backlog gets no copies");
+    assert_eq!(cloud.messages("mail").await.len(), 2, "and nothing is parked");
+    cloud.call(SQS, "PurgeQueue", &json!({ "QueueUrl": url })).await;
+    beat().await;
+    assert_eq!(waiting().await, "2", "what was lost is sent");
+    cloud.call(SQS, "PurgeQueue", &json!({ "QueueUrl": url })).await;
+    beat().await;
+    assert_eq!(waiting().await, "0", "and then SQS has its time for it");
+    assert_eq!((cloud.messages("mail").await.len(), cloud.messages("mail.dead").await.len()), (2, 1));
 }
 
 /// A poison message comes three times, then stands in the dead-letter queue of the store.
