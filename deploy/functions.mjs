@@ -10,6 +10,9 @@ export const rights = {
     "# X-Ray knows no resources: whoever may send traces may send them all.",
     '{Sid: Trace, Effect: Allow, Action: [xray:PutTraceSegments, xray:PutTelemetryRecords, xray:PutSpans, xray:PutSpansForIndexing], Resource: "*"}',
   ],
+  // Of the whole table, though most functions change a few kinds of rows: IAM could tell them apart by leading keys, but every
+  // function commits its changes with its own row of `steps` and with messages, and a flow's function may place any of the
+  // records of an order, so the lists would name nearly all.
   rows: () => [
     "{Sid: Rows, Effect: Allow, Action: [dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem, dynamodb:ConditionCheckItem], Resource: !GetAtt Table.Arn}",
   ],
@@ -34,6 +37,7 @@ export const rights = {
   startFlows: () => ["{Sid: StartFlows, Effect: Allow, Action: states:StartExecution, Resource: [#{machineArns}]}"],
   answerTasks: () => ["{Sid: AnswerTasks, Effect: Allow, Action: [states:SendTaskSuccess, states:SendTaskFailure, states:SendTaskHeartbeat], Resource: [#{machineArns}]}"],
   send: () => ["{Sid: Send, Effect: Allow, Action: sqs:SendMessage, Resource: [#{queueArns}]}"],
+  seeQueues: () => ["{Sid: SeeQueues, Effect: Allow, Action: sqs:GetQueueAttributes, Resource: [#{queueArns}]}"],
   undelivered: () => ["{Sid: Undelivered, Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Undelivered.Arn}"],
   consume: (_, queue) => [`{Sid: Consume, Effect: Allow, Action: [sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes, sqs:ChangeMessageVisibility], Resource: !GetAtt ${queue}.Arn}`],
   personal: () => [
@@ -74,8 +78,8 @@ export const others = {
     // The same tokens as the authorizer's: on public routes it checks none.
     variables: { COMANDA_SIGN_IN_ISSUER: "!Sub https://cognito-idp.${AWS::Region}.amazonaws.com/${Users}", COMANDA_SIGN_IN_AUDIENCE: "!Ref PagesClient" } },
   Relay: { handler: "relay", memory: 512, timeout: 60, rights: ["changes", "startFlows", "answerTasks", "send", "undelivered", "publish"], about: "messages of a commit go where they are handled, changes of orders to their topic" },
-  Ticker: { handler: "ticker", memory: 512, timeout: 60, rights: ["provider", "startFlows", "answerTasks", "send"], about: "periodic work: late messages, polling, the daily close, figures for the alarms" },
-  Seed: { handler: "seed", memory: 256, timeout: 60, rights: ["provider"], about: "makes what the functions need to begin with; invoked by scripts/deploy" },
+  Ticker: { handler: "ticker", memory: 512, timeout: 60, rights: ["provider", "startFlows", "answerTasks", "send", "seeQueues"], about: "periodic work: late messages, polling, the daily close, figures for the alarms" },
+  Seed: { handler: "seed", memory: 256, timeout: 60, rights: [], about: "makes what the functions need to begin with; invoked by scripts/deploy" },
 };
 
 export const rightsOf = (own) => [...all, ...own];
@@ -83,7 +87,7 @@ export const rightsOf = (own) => [...all, ...own];
 /** Routes that need no sign-in: customers show a tracking link, others a signature. */
 export const publicRoutes = [
   "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /docs/{file+}", "GET /v1/catalogue", "GET /v1/catalogue/products/{sku}",
-  "POST /place-order", "POST /v1/orders", "GET /v1/orders/{id}", "GET /v1/orders/{id}/events", "GET /v1/orders/{id}/receipt",
+  "POST /place-order", "POST /v1/orders", "GET /v1/orders/{id}", "GET /v1/orders/{id}/receipt",
   "POST /v1/orders/{id}/payments", "POST /v1/orders/{id}/cancel", "GET /v1/receipts/{file}",
   "GET /v1/payments/{order}/refunds", "GET /v1/orders/{id}/refunds/{refund}/credit-note", "GET /v1/credit-notes/{file}",
   "POST /v1/webhooks/{provider}", "POST /v1/delivery/callbacks",

@@ -58,7 +58,7 @@ const statement = (line) => (line.startsWith("#") ? line : `- ${fill(line, lists
 const lambda = ({ name, handler, memory = 256, timeout, own, queue, about, variables = {} }) => {
   const granted = rightsOf(own);
   const statements = granted.flatMap((right) => rights[right](name, queue)).map(statement);
-  const ownVariables = Object.entries({ ...(granted.includes("provider") ? { COMANDA_PAYMENT_PROVIDER: "!If [HasProvider, stripe, simulator]", COMANDA_PROVIDER_SECRETS: "!Ref ProviderSecrets" } : {}), ...variables });
+  const ownVariables = Object.entries({ ...(granted.includes("provider") ? { COMANDA_PROVIDER_SECRETS: "!Ref ProviderSecrets" } : {}), ...variables });
   const environment = ownVariables.length === 0 ? "" : `
       Environment:
         Variables:
@@ -96,7 +96,7 @@ ${log(`${name}Log`, `/aws/lambda/\${AWS::StackName}-${name}`)}
     Type: AWS::Logs::MetricFilter
     Properties:
       LogGroupName: !Ref ${name}Log
-      FilterPattern: '?ERROR ?"Task timed out" ?"Runtime exited" ?Runtime.ExitError'
+      FilterPattern: '?ERROR ?"Task timed out" ?"Runtime exited" ?"Runtime.ExitError"'
       MetricTransformations: [{MetricNamespace: Comanda, MetricName: !Sub "\${Stage}-logged-errors", MetricValue: "1", DefaultValue: 0}]
 `.replace("*lambda", `{Version: "2012-10-17", Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: "sts:AssumeRole"}]}`);
 };
@@ -332,6 +332,7 @@ const globals = () => `Globals:
         COMANDA_QUEUES: ${json(Object.keys(queues).map((name) => [name, `\${${queueId(name)}}`]))}
         COMANDA_STATE_MACHINES: ${json(flows.map(({ name }) => [name, `arn:\${AWS::Partition}:states:\${AWS::Region}:\${AWS::AccountId}:stateMachine:\${AWS::StackName}-${name}`]))}
         COMANDA_SECRETS: !Ref MasterKey
+        COMANDA_PAYMENT_PROVIDER: !Ref PaymentProvider
         COMANDA_KMS_KEY: !GetAtt PersonalKey.Arn
         COMANDA_EVENTS_TOPIC: !Ref OrderEvents
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: !Ref SpansTo
