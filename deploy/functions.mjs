@@ -88,7 +88,7 @@ export const rightsOf = (own) => [...all, ...own];
 export const publicRoutes = [
   "GET /healthz", "GET /readyz", "GET /openapi.json", "GET /docs", "GET /docs/{file+}", "GET /v1/catalogue", "GET /v1/catalogue/products/{sku}",
   "POST /place-order", "POST /v1/orders", "GET /v1/orders/{id}", "GET /v1/orders/{id}/receipt",
-  "POST /v1/orders/{id}/payments", "POST /v1/orders/{id}/cancel", "GET /v1/receipts/{file}",
+  "POST /v1/orders/{id}/payments", "POST /v1/orders/{id}/payments/check", "POST /v1/orders/{id}/cancel", "GET /v1/receipts/{file}",
   "GET /v1/payments/{order}/refunds", "GET /v1/orders/{id}/refunds/{refund}/credit-note", "GET /v1/credit-notes/{file}",
   "POST /v1/webhooks/{provider}", "POST /v1/delivery/callbacks",
 ];

@@ -136,7 +136,8 @@ impl App {
         let calendar = Calendar::new(zone.clone(), &settings.time_zone, settings.cut_off_minutes);
         let providers = [ports.provider.name()];
         // Whoever is alone takes up at once what it left half done before a crash.
-        let holder = if settings.shared { store::id::encode(store::id::next()) } else { "alone".to_owned() };
+        let holder =
+            if settings.shared { store::id::encode(store::id::next()) } else { crate::ledger::ALONE.to_owned() };
         let ledger = Ledger::attach(store.clone(), ports.clock, settings.currency, calendar, &providers, &holder).await;
         let ledger = ledger.map_err(|error| unusable("the ledger", error.to_string()))?;
         let ledger = Arc::new(ledger.woken_by(entries));

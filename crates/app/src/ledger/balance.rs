@@ -16,6 +16,7 @@ use super::state::State;
 use super::statement::unknown_account;
 use super::views::{BalanceBy, BalanceView};
 use crate::Instant;
+use crate::error::StoreError;
 use crate::records::damaged;
 use crate::records::ledger::{ENTRIES, PAGES, TOTALS};
 
@@ -41,14 +42,20 @@ impl Ledger {
         let at = at.map_or_else(|| self.now(), |at| at.0);
         let at = at.clamp(domain::ledger::MIN_EFFECTIVE_AT, domain::ledger::MAX_EFFECTIVE_AT);
         let as_of = self.as_of().await?;
-        let (snapshot, state) = self.settled().await?;
-        let row = snapshot.get(&TOTALS, &totals_key(state.generation, &name).as_str().into()).await?;
-        let totals: Totals = row.as_ref().map(read_body).transpose()?.unwrap_or_default();
-        let balance = match by {
-            BalanceBy::Effective => self.effective(&*snapshot, &state, &name, &totals, at).await?,
-            BalanceBy::Recorded => self.recorded(&*snapshot, &state, &name, &totals, at).await?,
-        };
-        Ok(BalanceView { account: code.to_owned(), currency, at: Instant(at), by, balance, as_of: Instant(as_of) })
+        for _ in 0..crate::app::MAX_TRIES {
+            let (view, state) = self.settled().await?;
+            let row = view.get(&TOTALS, &totals_key(state.generation, &name).as_str().into()).await?;
+            let totals: Totals = row.as_ref().map(read_body).transpose()?.unwrap_or_default();
+            let balance = match by {
+                BalanceBy::Effective => self.effective(&*view, &state, &name, &totals, at).await?,
+                BalanceBy::Recorded => self.recorded(&*view, &state, &name, &totals, at).await?,
+            };
+            if self.stands(&state).await? {
+                let (code, at, as_of) = (code.to_owned(), Instant(at), Instant(as_of));
+                return Ok(BalanceView { account: code, currency, at, by, balance, as_of });
+            }
+        }
+        Err(StoreError::Busy.into())
     }
 
     async fn effective(

@@ -18,7 +18,19 @@ use crate::records::ledger::{PAGES, TOTALS};
 
 impl Ledger {
     /// The durable state of one instant in which no run is half done, with the state of the projection in it.
+    ///
+    /// A store that other processes share is read as it stands: what a copy of it costs grows with all that was ever written,
+    /// and on DynamoDB only an administrator may make one. What was read is good if [`Ledger::stands`] says so in the end.
     pub(super) async fn settled(&self) -> Result<(Arc<dyn Store>, State), ReportError> {
+        if self.is_shared() {
+            let state = self.state().await?;
+            if state.applying.is_none() {
+                return Ok((self.store.clone(), state));
+            }
+            let _turn = self.turn.lock().await;
+            let (_, state) = self.quiet().await?;
+            return Ok((self.store.clone(), state));
+        }
         let snapshot = self.store.snapshot().await?;
         let state = loaded(&*snapshot).await?;
         if state.applying.is_none() {
@@ -31,6 +43,18 @@ impl Ledger {
         let snapshot = self.store.snapshot().await?;
         let state = loaded(&*snapshot).await?;
         Ok((snapshot, state))
+    }
+
+    /// Whether nothing was consolidated since [`Ledger::settled`], so that what was read since fits together.
+    ///
+    /// Invariant: a run of more than one commit is marked before its first, and its last one changes the number. A rebuild
+    /// writes elsewhere until it changes the generation. Entries that are merely accepted are pending (see [`super::scan`]).
+    pub(super) async fn stands(&self, state: &State) -> Result<bool, ReportError> {
+        if !self.is_shared() {
+            return Ok(true);
+        }
+        let now = self.state().await?;
+        Ok(now.applying.is_none() && (now.run, now.generation) == (state.run, state.generation))
     }
 
     /// The days of an account as they stand in the latest applied state.

@@ -66,6 +66,9 @@ pub struct Ledger {
     wake: Arc<Notify>,
 }
 
+/// The name of a process that shares its store with no other.
+pub(crate) const ALONE: &str = "alone";
+
 impl Ledger {
     /// Opens the ledger: adds the default chart, and brings a run that a crash cut off to its end. `holder` names this process
     /// among those that share the store.
@@ -155,6 +158,11 @@ impl Ledger {
     /// [`AccountError`].
     pub async fn close_account(&self, code: &str, closed: bool) -> Result<AccountView, AccountError> {
         self.chart.close(&*self.store, code, closed.then(|| self.now())).await
+    }
+
+    /// Whether other processes write the store, too.
+    fn is_shared(&self) -> bool {
+        self.holder != ALONE
     }
 
     fn now(&self) -> i64 {

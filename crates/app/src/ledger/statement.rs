@@ -3,13 +3,16 @@
 use domain::Currency;
 use domain::ledger::AccountKind;
 use jiff::civil::Date;
+use store::Store;
 
 use super::Ledger;
 use super::body::{account_name, split_name};
 use super::calendar::{date, day};
 use super::error::ReportError;
+use super::state::State;
 use super::views::{BalanceLine, BalancesView, DayView, PeriodView, RestatedView, StatementView};
 use crate::Instant;
+use crate::error::StoreError;
 
 /// The most days of one statement.
 pub const MAX_STATEMENT_DAYS: i32 = 400;
@@ -86,11 +89,28 @@ impl Ledger {
     pub async fn balances(&self, period: (Option<&str>, Option<&str>)) -> Result<BalancesView, ReportError> {
         let (from, to) = self.period(period)?;
         let as_of = self.as_of().await?;
-        let (snapshot, state) = self.settled().await?;
+        for _ in 0..crate::app::MAX_TRIES {
+            let (view, state) = self.settled().await?;
+            let accounts = self.lines(&*view, &state, (from, to)).await?;
+            if self.stands(&state).await? {
+                let (from, to) = (date(from).to_string(), date(to).to_string());
+                return Ok(BalancesView { from, to, accounts, as_of: Instant(as_of) });
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// Every account that moved in a period or has a balance.
+    async fn lines(
+        &self,
+        view: &dyn Store,
+        state: &State,
+        (from, to): (i32, i32),
+    ) -> Result<Vec<BalanceLine>, ReportError> {
         let mut accounts = Vec::new();
-        for (name, totals) in self.accounts_of(&*snapshot, state.generation).await? {
+        for (name, totals) in self.accounts_of(view, state.generation).await? {
             let Some((code, currency)) = split_name(&name) else { continue };
-            let (opening, movement) = self.period_of(&*snapshot, &state, &name, &totals, (from, to)).await?;
+            let (opening, movement) = self.period_of(view, state, &name, &totals, (from, to)).await?;
             if opening == 0 && movement.postings == 0 {
                 continue;
             }
@@ -107,7 +127,7 @@ impl Ledger {
                 },
             });
         }
-        Ok(BalancesView { from: date(from).to_string(), to: date(to).to_string(), accounts, as_of: Instant(as_of) })
+        Ok(accounts)
     }
 
     /// The days of a period: today where nothing is said, and the same day where only one is.

@@ -2,8 +2,8 @@
 //! and refuses every call.
 
 use app::provider::{
-    Authorise, Card, Event, Intent, Movement, Movements, Page, PaymentProvider, ProviderError, ReceiveError, Refund,
-    RefundRequest, Token, Webhook,
+    Authorise, Card, Checkout, Event, Intent, Movement, Movements, Page, PaymentProvider, ProviderError, ReceiveError,
+    Refund, RefundRequest, Token, Webhook,
 };
 use async_trait::async_trait;
 
@@ -26,6 +26,10 @@ impl Absent {
 impl PaymentProvider for Absent {
     fn name(&self) -> &'static str {
         self.0
+    }
+
+    fn checkout(&self) -> Checkout {
+        Checkout { card: false, token: false, pix: false, hosted: None }
     }
 
     async fn tokenise(&self, _: Card) -> Result<Token, ProviderError> {

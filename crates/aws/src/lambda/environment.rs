@@ -100,11 +100,16 @@ struct Master {
     key: String,
 }
 
+/// The secret of the payment provider, as deploy/parts/keys.yaml writes it.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Provider {
+    /// Stripe's secret key; the secret of PayPal's app.
     api_key: String,
+    /// What Stripe signs webhooks with; the id of PayPal's webhook.
     webhook_secret: String,
+    /// What everybody may see: Stripe's publishable key, PayPal's client id.
+    client_id: String,
 }
 
 impl Provider {
@@ -112,14 +117,28 @@ impl Provider {
         let config = StripeConfig {
             secret_key: Secret::new(&self.api_key),
             webhook_secrets: vec![Secret::new(&self.webhook_secret)],
-            publishable_key: None,
+            publishable_key: Some(self.client_id.clone()).filter(|key| !key.is_empty()),
             url: STRIPE_URL.into(),
             api_version: STRIPE_VERSION.into(),
             timeout: PROVIDER_TIMEOUT,
         };
-        Stripe::new(&config, store::clock::now_ms)
-            .map_err(|error| SetupError::Malformed("COMANDA_PROVIDER_SECRETS", error.to_string()))
+        Stripe::new(&config, store::clock::now_ms).map_err(unusable_keys)
     }
+
+    fn paypal(&self) -> Result<PayPal, SetupError> {
+        let config = PayPalConfig {
+            client_id: Secret::new(&self.client_id),
+            client_secret: Secret::new(&self.api_key),
+            webhook_id: self.webhook_secret.clone(),
+            url: PAYPAL_URL.into(),
+            timeout: PROVIDER_TIMEOUT,
+        };
+        PayPal::new(&config, store::clock::now_ms).map_err(unusable_keys)
+    }
+}
+
+fn unusable_keys(error: impl std::fmt::Display) -> SetupError {
+    SetupError::Malformed("COMANDA_PROVIDER_SECRETS", error.to_string())
 }
 
 /// The payment provider of that name; `None` for the simulator. The same name in all functions, for records and accounts
@@ -129,8 +148,10 @@ fn payment_provider(name: &str, keys: Option<&Provider>) -> Result<Option<Arc<dy
         ("simulator", _) => None,
         ("stripe", Some(keys)) => Some(Arc::new(keys.stripe()?)),
         ("stripe", None) => Some(Arc::new(Absent("stripe"))),
+        ("paypal", Some(keys)) => Some(Arc::new(keys.paypal()?)),
+        ("paypal", None) => Some(Arc::new(Absent("paypal"))),
         (other, _) => {
-            let problem = format!("`{other}` is unknown; there are simulator and stripe");
+            let problem = format!("`{other}` is unknown; there are simulator, stripe and paypal");
             return Err(SetupError::Malformed(PAYMENT_PROVIDER, problem));
         }
     })
@@ -284,15 +305,21 @@ mod tests {
 
     #[test]
     fn a_provider_is_never_replaced_by_another() {
-        let keys = Provider { api_key: "sk_test_0123456789".into(), webhook_secret: "whsec_0123456789".into() };
+        let keys = |key: &str| Provider {
+            api_key: key.into(),
+            webhook_secret: "whsec_0123456789".into(),
+            client_id: "AbCd".into(),
+        };
         let name = |name: &str, keys: Option<&Provider>| {
             payment_provider(name, keys).map(|provider| provider.map(|provider| provider.name())).map_err(|_| ())
         };
         assert_eq!(name("simulator", None), Ok(None));
-        assert_eq!(name("stripe", Some(&keys)), Ok(Some("stripe")));
-        assert_eq!(name("stripe", None), Ok(Some("stripe")), "a function without the right still starts");
-        assert_eq!(name("stripe", Some(&Provider::default())), Err(()), "an empty key is no key");
-        assert_eq!(name("other", Some(&keys)), Err(()));
+        for (provider, key) in [("stripe", "sk_test_0123456789"), ("paypal", "0123456789")] {
+            assert_eq!(name(provider, Some(&keys(key))), Ok(Some(provider)));
+            assert_eq!(name(provider, None), Ok(Some(provider)), "a function without the right still starts");
+            assert_eq!(name(provider, Some(&keys(""))), Err(()), "an empty key is no key");
+        }
+        assert_eq!(name("other", Some(&keys("x"))), Err(()));
     }
 
     #[tokio::test]

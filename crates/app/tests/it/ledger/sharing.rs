@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use app::ledger::Ledger;
-use app::ledger::views::PostBatch;
+use app::ledger::views::{BalanceBy, PostBatch};
 use async_trait::async_trait;
+use domain::Currency;
 use store::memory::MemoryStore;
 use store::{Batch, CommitError, Key, Page, Query, ReadError, Receipt, Row, Store, Table};
 use tokio::sync::Semaphore;
@@ -64,7 +65,7 @@ impl Store for Paused {
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Store>, ReadError> {
-        self.inner.snapshot().await
+        Err(ReadError::Unavailable("whoever shares a store may not copy it".into()))
     }
 }
 
@@ -83,6 +84,44 @@ async fn check(ledger: &Ledger, books: &Books, context: &str) {
     for line in ledger.balances((Some("2020-01-01"), None)).await.unwrap().accounts {
         let expected = books.balance(&line.account, line.currency, |_| true);
         assert_eq!(line.period.closing, expected, "{context} {}", line.account);
+    }
+}
+
+/// Balances are those of one state of the books, though nothing is copied and others consolidate meanwhile: all that was
+/// debited was credited.
+#[tokio::test(flavor = "multi_thread")]
+async fn balances_of_a_shared_store_fit_together_without_a_copy() {
+    let store = Arc::new(MemoryStore::new());
+    let reader = open_as(Paused::new(&store), "reader", store::clock::now_ms).await;
+    let writer = Arc::new(open_as(store, "writer", store::clock::now_ms).await);
+    let codes = accounts(&writer, 30).await;
+    let work = tokio::spawn({
+        let (writer, codes) = (writer.clone(), codes.clone());
+        async move {
+            let (mut dice, mut books) = (Dice::new(7), Books::default());
+            for _ in 0..6 {
+                fill(&writer, &codes, &mut dice, &mut books).await;
+                writer.consolidate().await.unwrap();
+            }
+            books
+        }
+    });
+    let mut looks = 0;
+    while !work.is_finished() || looks == 0 {
+        // One that finds the books changed every time says so.
+        let Ok(balances) = reader.balances((Some("2020-01-01"), None)).await else { continue };
+        for currency in [Currency::BRL, Currency::USD] {
+            let lines = balances.accounts.iter().filter(|line| line.currency == currency);
+            assert_eq!(lines.map(|line| line.period.closing).sum::<i64>(), 0, "{currency:?} at look {looks}");
+        }
+        looks += 1;
+    }
+    let books = work.await.unwrap();
+    for line in reader.balances((Some("2020-01-01"), None)).await.unwrap().accounts {
+        let expected = books.balance(&line.account, line.currency, |_| true);
+        assert_eq!(line.period.closing, expected, "{}", line.account);
+        let now = reader.balance(&line.account, Some(line.currency), None, BalanceBy::Effective).await.unwrap();
+        assert_eq!(now.balance, expected, "{}", line.account);
     }
 }
 
