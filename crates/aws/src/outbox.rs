@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use store::message::{MESSAGES, START_FLOW, StartFlow, TASK_RESULT, TaskResult};
 use store::{Batch, CommitError, Row, Store, Value, id};
 
-use crate::client::{Aws, CallError, SQS, STATES};
+use crate::client::{Aws, CallError, Class, Refusal, SQS, STATES};
 use crate::delivery::{DEAD, MAX_RECEIVES};
 
 /// The longest delay of a message in SQS, in milliseconds; what is due later waits in the table for the ticker.
@@ -81,6 +81,10 @@ pub enum OutboxError {
     /// Try again later.
     #[error("the message cannot be sent now")]
     Again(#[source] store::BoxError),
+    /// It is refused as things are, and will be until a person mends them: a queue is gone, a right is missing. Only then try
+    /// again.
+    #[error("the message is refused: {0}")]
+    Refused(#[source] Box<Refusal>),
     /// It will never go: it is to be parked.
     #[error("{0}")]
     Never(String),
@@ -98,7 +102,7 @@ impl Outbox {
     /// parked in the dead-letter queue of its queue.
     ///
     /// # Errors
-    /// [`OutboxError::Again`]; the row stands as it was.
+    /// [`OutboxError::Again`], [`OutboxError::Refused`]; the row stands as it was.
     pub async fn send(&self, store: &dyn Store, row: &Row, now: i64) -> Result<Sent, OutboxError> {
         let queue = row.text("queue").unwrap_or_default();
         let sent = match queue {
@@ -155,7 +159,7 @@ impl Outbox {
             Ok(_) => Ok(()),
             Err(CallError::Refused(refusal)) if done.contains(&refusal.code.as_str()) => Ok(()),
             Err(CallError::Refused(refusal)) if is_wrong(&refusal.code) => Err(OutboxError::Never(refusal.to_string())),
-            Err(error) => Err(OutboxError::Again(error.into())),
+            Err(error) => Err(unsent(error)),
         }
     }
 
@@ -182,7 +186,7 @@ impl Outbox {
         }
         match self.aws.call(SQS, &self.sqs, "SendMessage", &call).await {
             Ok(_) => Ok(Sent::Done),
-            Err(error) => Err(OutboxError::Again(error.into())),
+            Err(error) => Err(unsent(error)),
         }
     }
 
@@ -218,6 +222,13 @@ impl Outbox {
     #[must_use]
     pub fn queues(&self) -> Vec<&str> {
         self.routes.queues.keys().map(String::as_str).collect()
+    }
+}
+
+fn unsent(error: CallError) -> OutboxError {
+    match error {
+        CallError::Refused(refusal) if refusal.class() == Class::Final => OutboxError::Refused(refusal.into()),
+        other => OutboxError::Again(other.into()),
     }
 }
 

@@ -8,28 +8,39 @@ use store::message::MESSAGES;
 
 use super::news::{OrderNews, Topic};
 use super::{Environment, failures};
+use crate::client::{CallError, Class};
 use crate::delivery::DEAD;
 use crate::item;
+use crate::layout::{PK, table_name};
+use crate::outbox::OutboxError;
 use crate::seal::Keys;
 
 /// How many messages are sent at once.
 const CONCURRENCY: usize = 16;
 
+/// A message that could not be sent for so long, in milliseconds, is left to the ticker: those behind it in the stream wait no
+/// longer.
+const PATIENCE_MS: i64 = 120_000;
+
 /// Sends the messages in an event of the stream; answers which records failed. The stream hands these out again with all that
 /// follow them, which does no harm.
+///
+/// Invariant: a record is done with only when its message is on its way, or its row stands where the ticker finds it.
 pub(super) async fn deliver(environment: &Environment, event: &Json) -> Json {
     let records = event.get("Records").and_then(Json::as_array);
     let messages = records.into_iter().flatten().filter_map(message);
     let failed = futures::stream::iter(messages).map(|(sequence, row)| async move {
         let now = store::clock::now_ms();
-        match environment.outbox.send(&*environment.store, &row, now).await {
-            Ok(_) => None,
-            Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(message = row.key().int(), %error, source, "a message stays for now");
-                Some(sequence)
-            }
+        let error = environment.outbox.send(&*environment.store, &row, now).await.err()?;
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        let message = row.key().int().unwrap_or(0);
+        let late = now - row.int("visible_at").unwrap_or(0).max(store::id::time_ms(message)) > PATIENCE_MS;
+        if late || matches!(error, OutboxError::Refused(_)) {
+            tracing::error!(message, %error, source, "a message is left to the ticker");
+            return None;
         }
+        tracing::warn!(message, %error, source, "a message stays for now");
+        Some(sequence)
     });
     let mut failed: Vec<String> = failed.buffered(CONCURRENCY).filter_map(async |failed| failed).collect().await;
     if let Some(topic) = &environment.topic {
@@ -46,9 +57,17 @@ async fn tell(topic: &Topic, event: &Json) -> Vec<String> {
         Some((sequence(change), OrderNews::of(change)?))
     });
     let told = futures::stream::iter(news).map(|(sequence, news)| async move {
-        let error = topic.publish(&news).await.err()?;
-        tracing::warn!(%error, "news of an order stay for now");
-        Some(sequence)
+        match topic.publish(&news).await.err()? {
+            // The messages of all other orders must not wait until a person has mended the topic.
+            CallError::Refused(refusal) if refusal.class() == Class::Final => {
+                tracing::error!(error = %refusal, "news of an order are lost");
+                None
+            }
+            error => {
+                tracing::warn!(%error, "news of an order stay for now");
+                Some(sequence)
+            }
+        }
     });
     told.buffered(CONCURRENCY).filter_map(async |failed| failed).collect().await
 }
@@ -60,7 +79,19 @@ fn sequence(change: &Json) -> String {
 /// The message of a record, if it is one to be sent: it is new, or it has left a dead-letter queue.
 fn message(record: &Json) -> Option<(String, Row)> {
     let change = record.get("dynamodb")?;
-    let row = item::to_row(&MESSAGES, change.get("NewImage")?, &Keys::default()).ok()?;
+    let image = change.get("NewImage")?;
+    let pk = image.get(PK).and_then(|pk| pk.get("S")).and_then(Json::as_str).unwrap_or_default();
+    if table_name(pk) != MESSAGES.name {
+        return None;
+    }
+    let row = match item::to_row(&MESSAGES, image, &Keys::default()) {
+        Ok(row) => row,
+        Err(problem) => {
+            // Nothing can send it, now or later; the alarm on logged errors calls a person.
+            tracing::error!(sequence = sequence(change), problem, "a message in the table is damaged");
+            return None;
+        }
+    };
     let is_dead = |queue: Option<&str>| queue.is_some_and(|queue| queue.ends_with(DEAD));
     let due = match record.get("eventName").and_then(Json::as_str) {
         Some("INSERT") => true,

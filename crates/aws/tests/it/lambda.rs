@@ -345,6 +345,13 @@ async fn what_is_lost_is_sent_again_and_what_waits_is_not() {
         let answer = cloud.call(SQS, "GetQueueAttributes", &call).await;
         answer["Attributes"]["ApproximateNumberOfMessages"].as_str().unwrap().to_owned()
     };
+    // What is refused does not hold up those behind it in the stream; its row stands.
+    let refused = aws::item::of_row(&store::message::Message::new("gone", &"new").row(), &[]).unwrap();
+    let damaged = json!({ "pk": refused["pk"], "sk": refused["sk"] });
+    let record = |image: Json| json!({ "eventName": "INSERT", "dynamodb": { "NewImage": image, "SequenceNumber": "1" } });
+    let event = json!({ "Records": [record(refused.into()), record(damaged)] });
+    assert_eq!(cloud.function("relay").await.answer(&event).await, json!({ "batchItemFailures": [] }));
+
     let ticker = cloud.function("ticker").await;
     let beat = async || {
         let (kind, error) = ticker.invoke(&json!({ "beat": "minute" })).await;
