@@ -88,14 +88,15 @@ pub fn derived_attribute(name: &str, value: &str) -> Json {
 pub fn of_row(row: &Row, expiries: &[Expiry]) -> Result<Map<String, Json>, String> {
     let (table, key) = (row.table(), row.key());
     let mut item = key_of(table, key);
-    let (partition, sort) = layout::listing(table, key);
     let mut place = |name: String, value: String| {
         check_length(table, key, &name, &value)?;
         item.insert(name.clone(), derived_attribute(&name, &value));
         Ok::<_, String>(())
     };
-    place(layout::partition_attribute(1), partition)?;
-    place(layout::sort_attribute(1), sort)?;
+    if let Some((partition, sort)) = layout::listing(table, key) {
+        place(layout::partition_attribute(1), partition)?;
+        place(layout::sort_attribute(1), sort)?;
+    }
     for (at, index) in table.indexes.iter().enumerate() {
         if index.columns.len() == 1 {
             place(layout::sort_attribute(at + 2), layout::row_sort(key, &Value::Null))?;

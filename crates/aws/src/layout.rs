@@ -27,6 +27,8 @@ const LISTING_SHARDS: u32 = 16;
 const SHARDS: &[(&str, Option<&str>, u32)] = &[
     ("messages", None, 128),
     ("messages", Some("by_queue"), 64),
+    ("mails", None, 64),
+    ("ledger_entries", None, 64),
     ("orders", Some("open"), 16),
     ("orders", Some("inbox"), 16),
     ("payments", Some("waiting"), 16),
@@ -38,6 +40,17 @@ const SHARDS: &[(&str, Option<&str>, u32)] = &[
     ("ledger_pages", None, 1),
     ("ledger_days", None, 1),
 ];
+
+/// Queues that hold little: what is dead, and those of the simulators and of flows that failed. A look at each costs a request
+/// for each shard, and the ticker looks at every queue every minute.
+const SMALL_QUEUE_SHARDS: u32 = 4;
+const SMALL_QUEUES: &[&str] = &["ended-flows", "simulator-courier", "simulator-timers", "simulator-webhooks"];
+/// What ends the name of a queue of dead messages.
+const DEAD: &str = ".dead";
+
+/// Tables that nobody lists, so that their rows stand in no listing: a write unit less for each row, and no limit to their
+/// number a second.
+const UNLISTED: &[&str] = &["steps", "data_keys", "idempotency_keys", "received_events"];
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// How many characters an integer has.
@@ -192,9 +205,23 @@ pub fn table_name(pk: &str) -> &str {
     pk.split_once('#').map_or(pk, |(name, _)| name)
 }
 
-/// Over how many partitions the listing of a table, or one value of an index, is spread.
+/// Over how many partitions one value of an index is spread.
 #[must_use]
-pub fn shards(table: &Table, index: Option<&str>) -> u32 {
+pub fn index_shards(table: &Table, index: &str, partition: &Value) -> u32 {
+    let queue = partition.as_text().filter(|_| (table.name, index) == ("messages", "by_queue"));
+    match queue.is_some_and(|queue| queue.ends_with(DEAD) || SMALL_QUEUES.contains(&queue)) {
+        true => SMALL_QUEUE_SHARDS,
+        false => shards(table, Some(index)),
+    }
+}
+
+/// Over how many partitions the listing of a table is spread; 0 if it has none.
+#[must_use]
+pub fn listing_shards(table: &Table) -> u32 {
+    if UNLISTED.contains(&table.name) { 0 } else { shards(table, None) }
+}
+
+fn shards(table: &Table, index: Option<&str>) -> u32 {
     let named = SHARDS.iter().find(|(name, of, _)| *name == table.name && *of == index);
     named.map_or(if index.is_none() { LISTING_SHARDS } else { 1 }, |(_, _, shards)| *shards)
 }
@@ -222,11 +249,12 @@ pub fn index_partition(table: &Table, index: &str, shard: u32, partition: &Value
     format!("{}.{index}#{shard}#{text}", table.name)
 }
 
-/// The listing attributes of a row: partition and sort key of `g1`.
+/// The listing attributes of a row: partition and sort key of `g1`; `None` if its table is not listed.
 #[must_use]
-pub fn listing(table: &Table, row_key: &Key) -> (String, String) {
+pub fn listing(table: &Table, row_key: &Key) -> Option<(String, String)> {
+    let shards = listing_shards(table);
     let sort = key(row_key);
-    (listing_partition(table, shard(shards(table, None), &sort)), sort)
+    (shards > 0).then(|| (listing_partition(table, shard(shards, &sort)), sort))
 }
 
 /// The partition key of a row in an index: `None` while the column is null, so that the row is not in it.
@@ -235,7 +263,7 @@ pub fn row_partition(table: &Table, index: &str, row_key: &Key, partition: &Valu
     if *partition == Value::Null {
         return None;
     }
-    let shard = shard(shards(table, Some(index)), &key(row_key));
+    let shard = shard(index_shards(table, index, partition), &key(row_key));
     Some(index_partition(table, index, shard, partition))
 }
 
@@ -333,11 +361,28 @@ mod tests {
         assert!(rows.iter().all(|rows| (700..1_300).contains(rows)), "{rows:?}");
     }
 
+    /// What the ticker reads of an installation in which nothing happens, in read units: half of one for each shard. As
+    /// deploy/cost.json says, with the queues of deploy/functions.mjs.
+    #[test]
+    fn a_look_at_every_queue_costs_little() {
+        let queues = ["start-flow", "task-result", "mail"].iter().chain(SMALL_QUEUES);
+        let shards = |queue: &str| index_shards(&store::message::MESSAGES, "by_queue", &Value::from(queue));
+        let looked: u32 = queues.map(|queue| shards(queue) + shards(&format!("{queue}{DEAD}"))).sum();
+        assert_eq!(looked / 2, 118);
+    }
+
+    #[test]
+    fn what_nobody_lists_is_in_no_listing() {
+        static STEPS: Table = Table { name: "steps", ..TEXTS };
+        assert_eq!(listing(&STEPS, &"a".into()), None);
+        assert_eq!(listing_shards(&STEPS), 0);
+    }
+
     #[test]
     fn the_layout_of_what_is_stored_stays() {
         assert_eq!((int(0).as_str(), int(-1).as_str()), ("8000000000000", "7zzzzzzzzzzzz"));
         assert_eq!(item_key(&PAIRS, &(1, 2).into()), ("pairs#8000000000001".into(), "8000000000002".into()));
-        assert_eq!(listing(&TEXTS, &"tea".into()), ("texts#10".into(), ".tea".into()));
+        assert_eq!(listing(&TEXTS, &"tea".into()), Some(("texts#10".into(), ".tea".into())));
         assert_eq!(row_sort(&7.into(), &"a".into()), "2a\u{1}\u{1}8000000000007");
     }
 }

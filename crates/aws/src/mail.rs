@@ -2,6 +2,8 @@
 
 use app::{Mailer, OutgoingMail};
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use store::BoxError;
 
@@ -29,12 +31,32 @@ impl SesMailer {
     }
 }
 
+/// An address with its display name as a header takes it: SES refuses what is not ASCII there.
+///
+/// An encoded word has at most 75 characters (RFC 2047, section 2), so a long name becomes several, each of whole characters.
+fn mailbox(address: &str) -> String {
+    let Some((name, rest)) = address.rsplit_once('<') else { return address.to_owned() };
+    if name.is_ascii() {
+        return address.to_owned();
+    }
+    // 75 less `=?UTF-8?B?` and `?=` are 63 of base64: 45 bytes.
+    let mut words = vec![String::new()];
+    for letter in name.trim().trim_matches('"').chars() {
+        match words.last_mut() {
+            Some(word) if word.len() + letter.len_utf8() <= 45 => word.push(letter),
+            _ => words.push(letter.to_string()),
+        }
+    }
+    let words: Vec<String> = words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word))).collect();
+    format!("{} <{rest}", words.join(" "))
+}
+
 #[async_trait]
 impl Mailer for SesMailer {
     async fn send(&self, mail: OutgoingMail) -> Result<(), BoxError> {
         let content = |data: &str| json!({ "Data": data, "Charset": "UTF-8" });
         let mut body = json!({
-            "FromEmailAddress": mail.from,
+            "FromEmailAddress": mailbox(&mail.from),
             "Destination": { "ToAddresses": [mail.to] },
             "Content": { "Simple": {
                 "Subject": content(&mail.subject),
@@ -50,5 +72,21 @@ impl Mailer for SesMailer {
         let request =
             Request { service: "ses", method: "POST", url: self.url.clone(), headers, body: body.to_string() };
         self.aws.send(&request).await.map(drop).map_err(Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_senders_are_ascii() {
+        for plain in ["a@example.com", "Comanda <a@example.com>", "\"Bar, Grill\" <a@example.com>"] {
+            assert_eq!(mailbox(plain), plain);
+        }
+        assert_eq!(mailbox("Açaí <a@example.com>"), "=?UTF-8?B?QcOnYcOt?= <a@example.com>");
+        assert_eq!(mailbox("\"Açaí\" <a@example.com>"), "=?UTF-8?B?QcOnYcOt?= <a@example.com>");
+        let long = mailbox(&format!("{} <a@example.com>", "é".repeat(40)));
+        assert!(long.is_ascii() && long.split(' ').all(|word| word.len() <= 75), "{long}");
     }
 }

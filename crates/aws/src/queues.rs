@@ -10,6 +10,10 @@ const MAX_QUEUES: usize = 100;
 const BATCH: usize = 10;
 /// The most messages that one redrive moves.
 pub const MAX_MOVED: usize = 100_000;
+/// How long SQS waits for messages: without that it asks some of its servers only, and may say that there are none.
+const WAIT_SECONDS: u32 = 2;
+/// So many empty answers in a row are the end.
+const EMPTY_ANSWERS: u32 = 2;
 /// For how long a message that is being moved is hidden from others.
 const HIDE_SECONDS: u32 = 60;
 
@@ -66,17 +70,16 @@ pub async fn dead_queues(aws: &Aws, stack: &str) -> Result<Vec<DeadQueue>, CallE
 pub async fn redrive(aws: &Aws, queue: &DeadQueue) -> Result<usize, CallError> {
     let endpoint = aws.endpoint(SQS.name);
     let call = async |operation: &str, body: Json| aws.call(SQS, &endpoint, operation, &body).await;
-    let mut moved = 0;
-    while moved < MAX_MOVED {
+    let (mut moved, mut empty) = (0, 0);
+    while moved < MAX_MOVED && empty < EMPTY_ANSWERS {
         let receive = json!({
             "QueueUrl": queue.dead_url, "MaxNumberOfMessages": BATCH, "VisibilityTimeout": HIDE_SECONDS,
+            "WaitTimeSeconds": WAIT_SECONDS,
             "AttributeNames": ["MessageGroupId", "MessageDeduplicationId"],
         });
         let received = call("ReceiveMessage", receive).await?;
         let messages = received.get("Messages").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-        if messages.is_empty() {
-            break;
-        }
+        empty = if messages.is_empty() { empty + 1 } else { 0 };
         for message in messages {
             let text = |pointer: &str| message.pointer(pointer).and_then(Json::as_str);
             let mut send = json!({ "QueueUrl": queue.url, "MessageBody": text("/Body") });

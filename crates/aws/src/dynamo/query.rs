@@ -50,6 +50,10 @@ impl DynamoStore {
         let Some(source) = Source::of(query) else {
             return self.single(query).await;
         };
+        if source.partitions.is_empty() {
+            let problem = format!("`{}` is not listed on DynamoDB; see `layout::UNLISTED`", query.table.name);
+            return Err(ReadError::Invalid(problem));
+        }
         let bounds = bounds(query, &plan);
         let reading = Reading { store: self, query, source, bounds };
         let mut shards: Vec<Shard> = reading.source.partitions.iter().cloned().map(Shard::new).collect();
@@ -110,7 +114,7 @@ impl Source {
         match (query.index, &query.partition) {
             (Some(name), Some(partition)) => {
                 let at = table.indexes.iter().position(|index| index.name == name)?;
-                let shards = 0..layout::shards(table, Some(name));
+                let shards = 0..layout::index_shards(table, name, partition);
                 let of = |shard| layout::index_partition(table, name, shard, partition);
                 Some(indexed(at + 2, shards.map(of).collect()))
             }
@@ -122,7 +126,7 @@ impl Source {
             }),
             (_, Some(_)) => None,
             (_, None) => {
-                let shards = 0..layout::shards(table, None);
+                let shards = 0..layout::listing_shards(table);
                 Some(indexed(1, shards.map(|shard| layout::listing_partition(table, shard)).collect()))
             }
         }

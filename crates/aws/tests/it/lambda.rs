@@ -348,7 +348,8 @@ async fn what_is_lost_is_sent_again_and_what_waits_is_not() {
     // What is refused does not hold up those behind it in the stream; its row stands.
     let refused = aws::item::of_row(&store::message::Message::new("gone", &"new").row(), &[]).unwrap();
     let damaged = json!({ "pk": refused["pk"], "sk": refused["sk"] });
-    let record = |image: Json| json!({ "eventName": "INSERT", "dynamodb": { "NewImage": image, "SequenceNumber": "1" } });
+    let record =
+        |image: Json| json!({ "eventName": "INSERT", "dynamodb": { "NewImage": image, "SequenceNumber": "1" } });
     let event = json!({ "Records": [record(refused.into()), record(damaged)] });
     assert_eq!(cloud.function("relay").await.answer(&event).await, json!({ "batchItemFailures": [] }));
 
