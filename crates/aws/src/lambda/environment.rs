@@ -308,7 +308,7 @@ mod tests {
         let keys = |key: &str| Provider {
             api_key: key.into(),
             webhook_secret: "whsec_0123456789".into(),
-            client_id: "AbCd".into(),
+            client_id: "pk_test_0123456789".into(),
         };
         let name = |name: &str, keys: Option<&Provider>| {
             payment_provider(name, keys).map(|provider| provider.map(|provider| provider.name())).map_err(|_| ())

@@ -8,7 +8,6 @@ use store::message::MESSAGES;
 
 use super::news::{OrderNews, Topic};
 use super::{Environment, failures};
-use crate::client::{CallError, Class};
 use crate::delivery::DEAD;
 use crate::item;
 use crate::layout::{PK, table_name};
@@ -18,8 +17,8 @@ use crate::seal::Keys;
 /// How many messages are sent at once.
 const CONCURRENCY: usize = 16;
 
-/// A message that could not be sent for so long, in milliseconds, is left to the ticker: those behind it in the stream wait no
-/// longer.
+/// A message that could not be sent for so long, in milliseconds, is left to the ticker, and news are given up: those behind
+/// them in the stream wait no longer.
 const PATIENCE_MS: i64 = 120_000;
 
 /// Sends the messages in an event of the stream; answers which records failed. The stream hands these out again with all that
@@ -54,20 +53,20 @@ async fn tell(topic: &Topic, event: &Json) -> Vec<String> {
     let records = event.get("Records").and_then(Json::as_array).into_iter().flatten();
     let news = records.filter_map(|record| {
         let change = record.get("dynamodb")?;
-        Some((sequence(change), OrderNews::of(change)?))
+        Some((change, OrderNews::of(change)?))
     });
-    let told = futures::stream::iter(news).map(|(sequence, news)| async move {
-        match topic.publish(&news).await.err()? {
-            // The messages of all other orders must not wait until a person has mended the topic.
-            CallError::Refused(refusal) if refusal.class() == Class::Final => {
-                tracing::error!(error = %refusal, "news of an order are lost");
-                None
-            }
-            error => {
-                tracing::warn!(%error, "news of an order stay for now");
-                Some(sequence)
-            }
+    let told = futures::stream::iter(news).map(|(change, news)| async move {
+        let error = topic.publish(&news).await.err()?;
+        let since_s = change.get("ApproximateCreationDateTime").and_then(Json::as_f64);
+        let late =
+            since_s.is_some_and(|since_s| store::clock::now_ms() as f64 - since_s * 1_000.0 > PATIENCE_MS as f64);
+        if late {
+            // The flows and mails of all other orders must not wait until a person has mended the topic.
+            tracing::error!(%error, "news of an order are lost");
+            return None;
         }
+        tracing::warn!(%error, "news of an order stay for now");
+        Some(sequence(change))
     });
     told.buffered(CONCURRENCY).filter_map(async |failed| failed).collect().await
 }

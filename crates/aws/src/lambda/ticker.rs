@@ -180,7 +180,7 @@ async fn sweep(environment: &Environment, queue: &str, now: i64, beat: &mut Beat
             } else {
                 beat.oldest_due_ms = beat.oldest_due_ms.max(age);
                 // What the relay could not give to SQS because it was too far ahead.
-                if due.since - due.created > MAX_DELAY_MS {
+                if due.resends == 0 && due.since - due.created > MAX_DELAY_MS {
                     send(environment, queue, row, now, beat).await;
                 }
             }

@@ -22,7 +22,7 @@ use crate::emulator::{Kind, aws, store_at};
 use crate::faults::read_message;
 
 /// The looks of a customer's page at the order, and of the kitchen at its list, that `deploy/cost.json` supposes.
-const LOOKS: usize = 10;
+const LOOKS: usize = 30;
 const KITCHEN_LOOKS: usize = 2;
 
 /// How far a count may be from the table: an identifier more or less is a unit more or less where an item is near a limit.
@@ -367,6 +367,20 @@ async fn an_order_and_a_refund_ask_what_the_table_says() {
     let counted = std::mem::take(&mut *tally.lock());
     println!("{entries} entries consolidated: {counted:#?}");
 
+    // What the ticker does when nothing happens, besides its look at the queues (counted in `aws::layout`).
+    const MINUTES: i64 = 10;
+    for minute in 0..MINUTES {
+        // From the first minute of this hour on: at its beginning there is more to do.
+        let hour = store::clock::now_ms().div_euclid(3_600_000) * 3_600_000;
+        let now = hour + (1 + minute) * 60_000;
+        shop.app.inbox(commands::ListOrders { limit: Some(200), ..Default::default() }).await.unwrap();
+        shop.app.tick_all(now, std::time::Duration::from_secs(10)).await.unwrap();
+        shop.app.ledger().recover().await.unwrap();
+        shop.app.ledger().consolidate().await.unwrap();
+    }
+    let idle = std::mem::take(&mut *tally.lock());
+    println!("{MINUTES} minutes of nothing: {idle:#?}");
+
     let table_says = |part: &str, what: &str, expected: f64| {
         let written: f64 = table(part)[what].parse().unwrap();
         assert!(
@@ -374,6 +388,8 @@ async fn an_order_and_a_refund_ask_what_the_table_says() {
             "`{what}` in deploy/cost.json ({part}) is {written}, counted are {expected}"
         );
     };
+    table_says("rest", "read units of the ticker", 43_830.0 * (118.0 + idle["read units"] / MINUTES as f64));
+    table_says("rest", "write units of the ticker", 43_830.0 * idle["write units"] / MINUTES as f64);
     table_says("each", "changes published", statuses.len() as f64);
     table_says("each", "write units of the consolidation", counted["write units"]);
     table_says("each", "read units of the consolidation", counted["read units"]);

@@ -14,5 +14,6 @@ mod services;
 mod starts;
 mod steps;
 mod store_suite;
+mod template;
 #[cfg(feature = "lambda")]
 mod watching;
