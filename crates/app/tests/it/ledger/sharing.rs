@@ -92,9 +92,9 @@ async fn check(ledger: &Ledger, books: &Books, context: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn balances_of_a_shared_store_fit_together_without_a_copy() {
     let store = Arc::new(MemoryStore::new());
-    let reader = open_as(Paused::new(&store), "reader", store::clock::now_ms).await;
-    let writer = Arc::new(open_as(store, "writer", store::clock::now_ms).await);
+    let writer = Arc::new(open_as(store.clone(), "writer", store::clock::now_ms).await);
     let codes = accounts(&writer, 30).await;
+    let reader = open_as(Paused::new(&store), "reader", store::clock::now_ms).await;
     let work = tokio::spawn({
         let (writer, codes) = (writer.clone(), codes.clone());
         async move {
