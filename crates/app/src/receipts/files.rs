@@ -1,4 +1,4 @@
-//! Where the documents lie: `<2 characters>/<2 characters>/rct_....pdf`, and `crn_....pdf` for credit notes.
+//! Where the documents lie: `<2 characters>/rct_....pdf`, and `crn_....pdf` for credit notes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,9 +89,9 @@ async fn write(objects: &dyn ObjectStore, path: Path, bytes: Bytes) {
     }
 }
 
-/// Spread by the last characters of the id, which differ the most.
+/// Spread over about a thousand folders by the last characters of the id, which differ the most. Fewer would grow long, more
+/// would be made, and synced, for one document each.
 fn path(id: &str) -> Path {
-    let end: String = id.chars().rev().take(4).collect();
-    let (first, second) = end.split_at_checked(2).unwrap_or(("00", "00"));
-    Path::from(format!("{first}/{second}/{id}.pdf"))
+    let folder = id.len().checked_sub(2).and_then(|at| id.get(at..)).unwrap_or("00");
+    Path::from(format!("{folder}/{id}.pdf"))
 }

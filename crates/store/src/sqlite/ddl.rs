@@ -28,7 +28,8 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection that does not create the file.
 pub(super) fn connect_existing(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
     configure(&connection)?;
     Ok(connection)
 }
