@@ -106,7 +106,9 @@ impl App {
         let Some(order) = Order::load(&*self.store, payment.order_id).await? else { return Ok(()) };
         let Some(ends) = payment.capture_before() else { return Ok(()) };
         // The provider knows best: it may not have said when it told of the hold, and the hold may be over.
-        if let (Some(intent), false) = (payment.intent(), payment.is_alarmed()) {
+        let decided = watch_hold(ends, is_accepted(&order), now);
+        let asks = !payment.is_alarmed() || decided == HoldWatch::Capture;
+        if let (Some(intent), true) = (payment.intent(), asks) {
             match self.provider.retrieve(intent).await {
                 Ok(found) if found.status != IntentStatus::Held => return self.hear(&found).await.map(drop),
                 Ok(found) => {
@@ -120,7 +122,7 @@ impl App {
                 Err(error) => tracing::warn!(order = order.public_id(), %error, "a hold could not be asked about"),
             }
         }
-        match watch_hold(ends, is_accepted(&order), now) {
+        match decided {
             HoldWatch::Leave => Ok(()),
             HoldWatch::Alarm => {
                 self.alarm(&order, payment, "the hold of the payment is about to end and nothing was taken", now).await
@@ -155,8 +157,15 @@ impl App {
             }
             Err(CaptureError::Provider(ProviderError::Unavailable)) => Ok(()),
             Err(error) => {
+                // Other news than that the hold is about to end, so it is told also to whom has heard that; once, as long as
+                // the reason stands.
                 let reason = format!("the hold of the payment ends and its amount cannot be taken: {error}");
-                self.alarm(order, payment, &reason, now).await
+                if order.attention() == Some(reason.as_str()) {
+                    return Ok(());
+                }
+                let mut batch = Batch::new();
+                order.update(now).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
+                Ok(self.commit(batch).await?)
             }
         }
     }

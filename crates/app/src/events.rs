@@ -203,7 +203,13 @@ impl App {
         let at = row.and_then(|row| row.int("at")).ok_or_else(|| FindError::not_found("event set aside", event))?;
         let unavailable = |error: CommitError| FindError::Store(ReadError::Unavailable(error.into()));
         let mut batch = Batch::new();
-        let again = vec![("tries", Value::Int(0)), ("trying", Value::Int(1)), ("set_aside", Value::Null)];
+        // Failed just now: so a pass that is at work does not take it for one that it should have met.
+        let again = vec![
+            ("tries", Value::Int(0)),
+            ("trying", Value::Int(1)),
+            ("set_aside", Value::Null),
+            ("failed_at", self.now().into()),
+        ];
         batch.update(&FAILED_EVENTS, key.as_str(), again, Some(("set_aside", Value::Int(1))));
         // The pass begins anew, before the event.
         if let Some(row) = self.store.get(&EVENT_CURSORS, &self.provider.name().into()).await? {

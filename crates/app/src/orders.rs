@@ -18,6 +18,9 @@ pub(crate) const MAX_LIST: usize = 200;
 /// How many rows one call reads at most when it looks for some among them.
 const MAX_SCAN: usize = 5_000;
 
+/// What customers read instead of the reason why a person has to look.
+const LOOKED_AFTER: &str = "a person looks after this order";
+
 impl App {
     /// One order, by `ord_...`, as the staff sees it.
     ///
@@ -165,6 +168,12 @@ fn order_view(
         (None, true) => DeliveryStatus::Delivered,
         (None, false) => DeliveryStatus::Waiting,
     };
+    let mut timeline = order.timeline()?;
+    let theirs = by == Party::Customer;
+    if theirs {
+        // What is written down without a step of the order is for the people who work on it.
+        timeline.dedup_by_key(|entry| entry.1);
+    }
     let entry = |entry: order::Entry| TimelineEntry { at: Instant(entry.0), status: entry.1, detail: entry.2 };
     Ok(OrderView {
         order_id: order.public_id(),
@@ -195,10 +204,10 @@ fn order_view(
             issued_at: Instant(receipt.issued_at),
             sha256: receipt.sha256,
         }),
-        timeline: order.timeline()?.into_iter().map(entry).collect(),
+        timeline: timeline.into_iter().map(entry).collect(),
         execution_id: store::id::encode(order.execution_id()),
         actions: actions(order.standing(payment.status), by),
-        needs_attention: order.attention().map(str::to_owned),
+        needs_attention: order.attention().map(|reason| if theirs { LOOKED_AFTER } else { reason }.to_owned()),
         cancel_reason: order.cancel_reason().map(str::to_owned),
     })
 }

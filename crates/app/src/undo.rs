@@ -20,14 +20,15 @@ pub(crate) fn start_void(batch: &mut Batch, order_id: i64, attempt: i64, intent:
     let id = order::public_id(order_id);
     let input = json!({ "orderId": id, "attempt": attempt, "intent": intent, "held": held });
     let name = crate::execution_name(&format!("{id}-void-{attempt}"));
-    batch.start_flow(crate::VOID_FLOW_NAME, &name, input)
+    batch.start_flow_telling(crate::VOID_FLOW_NAME, &name, input, crate::ENDED_FLOWS_QUEUE)
 }
 
 /// Starts the flow of money that came when the time to pay was over.
 pub(crate) fn start_late_payment(batch: &mut Batch, payment: &Payment) -> i64 {
     let id = order::public_id(payment.order_id);
     let name = crate::execution_name(&format!("{id}-late-{}", payment.attempts));
-    batch.start_flow(crate::LATE_PAYMENT_FLOW_NAME, &name, json!({ "orderId": id }))
+    let input = json!({ "orderId": id });
+    batch.start_flow_telling(crate::LATE_PAYMENT_FLOW_NAME, &name, input, crate::ENDED_FLOWS_QUEUE)
 }
 
 /// How to undo a payment.
@@ -189,6 +190,10 @@ impl App {
             return self.undo_payment(order, payment, undoing, now, batch).await.map(drop);
         }
         let mut found = self.provider.retrieve(&intent).await?;
+        // A person may have named it.
+        if found.order_id != order.public_id() {
+            return Err(FunctionError::new("NotOfThisOrder", format!("`{intent}` is no payment of {}", order.public_id())));
+        }
         let open = [IntentStatus::Pending, IntentStatus::Approved, IntentStatus::Held];
         if open.contains(&found.status) {
             found = self.provider.void(&intent, &format!("{intent}/void")).await?;

@@ -348,6 +348,9 @@ pub(crate) enum Payment {
     Void {
         /// The order
         order: String,
+        /// The provider's payment, if it is one of an earlier try that the order does not count with
+        #[arg(long, value_name = "PAYMENT")]
+        intent: Option<String>,
         #[command(flatten)]
         server: Server,
     },

@@ -1,5 +1,5 @@
 //! Flows that ended without success: an order or a refund that its flow left behind goes before a person, so that an order can
-//! be cancelled and a refund be tried again.
+//! be cancelled, a refund be tried again, and a payment be voided again.
 //!
 //! A flow that gives up marks what it carried before it fails. One that is stopped by hand, runs out of time or fails of
 //! itself cannot, and nobody would carry the order on.
@@ -12,7 +12,8 @@ use super::read;
 use crate::records::{Order, order, refund};
 use crate::refunds::{Around, halted};
 use crate::{
-    App, Consumer, Delivery, ENDED_FLOWS_QUEUE, FunctionError, ORDER_FLOW_NAME, REFUND_FLOW_NAME, UNDO_FLOW_NAME,
+    App, Consumer, Delivery, ENDED_FLOWS_QUEUE, FunctionError, LATE_PAYMENT_FLOW_NAME, ORDER_FLOW_NAME, REFUND_FLOW_NAME,
+    UNDO_FLOW_NAME, VOID_FLOW_NAME,
 };
 
 /// The most characters of an execution's own error and cause in the reason for a person.
@@ -60,6 +61,10 @@ impl Consumer for EndedFlows {
                 let id = ended.name.split('-').next().and_then(order::private_id);
                 self.halt_order(id.ok_or_else(|| invalid("name"))?, execution, &ended, message.now_ms).await
             }
+            VOID_FLOW_NAME | LATE_PAYMENT_FLOW_NAME => {
+                let id = ended.name.split('-').next().and_then(order::private_id);
+                self.flag_order(id.ok_or_else(|| invalid("name"))?, &ended, message.now_ms).await
+            }
             REFUND_FLOW_NAME => {
                 // `rfd_...-NUMBER-TRY_...`.
                 let id = ended.name.rsplit_once('-').and_then(|(id, _)| refund::private_id(id));
@@ -80,6 +85,18 @@ impl EndedFlows {
             let reason = ended.reason();
             let update = order.update(now_ms).set("halted_at", now_ms);
             update.note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
+        }
+        Ok(batch)
+    }
+
+    /// Money may have stayed behind: a person looks, whatever became of the order. One that stands in the inbox is looked at
+    /// already.
+    async fn flag_order(&self, id: i64, ended: &Ended, now_ms: i64) -> Result<Batch, FunctionError> {
+        let mut batch = Batch::new();
+        let Some(order) = Order::load(&*self.0.store, id).await? else { return Ok(batch) };
+        if order.attention().is_none() {
+            let reason = ended.reason();
+            order.update(now_ms).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
         }
         Ok(batch)
     }

@@ -1,5 +1,6 @@
 //! Which record of ours a line of the provider's account belongs to, and what differs.
 
+use domain::Currency;
 use domain::dispute::DisputeStatus;
 use domain::refund::RefundStatus;
 use store::ReadError;
@@ -86,6 +87,11 @@ impl App {
     /// Finds our record of a line.
     pub(crate) async fn find_record(&self, movement: &Movement) -> Result<Finding, ReadError> {
         match movement.kind {
+            MovementKind::Payout | MovementKind::PayoutFailure | MovementKind::Fee
+                if Currency::from_code(&movement.currency).is_none() =>
+            {
+                Ok(Finding::nothing(Reason::CurrencyDiffers))
+            }
             MovementKind::Payout | MovementKind::PayoutFailure | MovementKind::Fee => {
                 let reference = format!("{}/{}", kind_of(movement), movement.source.as_deref().unwrap_or(&movement.id));
                 Ok(Finding { reference: Some(reference), reason: None, ours: None, stray: None })
@@ -155,6 +161,7 @@ impl App {
         })
     }
 
+    /// A fee that the provider keeps or gives back with it is posted from the line, so it differs from nothing.
     async fn find_refund(&self, movement: &Movement) -> Result<Finding, ReadError> {
         let Some(payment) = self.payment_of(movement).await? else { return Ok(Finding::nothing(Reason::MissingHere)) };
         let all = refunds::all(&*self.store, &payment).await?;
@@ -167,13 +174,13 @@ impl App {
         let Some((refund, attempt)) = found else { return Ok(Finding::nothing(Reason::MissingHere)) };
         let reference = refund_reference(&refund.public_id(), attempt);
         if movement.kind == MovementKind::Refund {
-            return Ok(Finding::of(movement, reference, -refund.amount, refund.currency(), Some(0)));
+            return Ok(Finding::of(movement, reference, -refund.amount, refund.currency(), None));
         }
         // A try before the current one failed, or there would be no other.
         if attempt == refund.attempt && refund.status != RefundStatus::Failed {
             return Ok(Finding::nothing(Reason::MissingHere));
         }
-        Ok(Finding::of(movement, format!("{reference}/back"), refund.amount, refund.currency(), Some(0)))
+        Ok(Finding::of(movement, format!("{reference}/back"), refund.amount, refund.currency(), None))
     }
 
     /// The refund of which this was an earlier try: our record has the provider's id of the current one only, and the provider

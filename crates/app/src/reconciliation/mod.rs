@@ -22,7 +22,7 @@ use crate::postings::SettleError;
 use crate::provider::{Movement, MovementKind, Movements, ProviderError};
 use crate::records::order;
 use crate::records::reconciliation::{DIFFERENCES, MATCHES, MOVEMENTS, movement_key, movement_of, movement_row};
-use crate::{App, ledger};
+use crate::{App, Kind, Problem, ledger};
 use matching::{Finding, Reason};
 use progress::Progress;
 
@@ -37,6 +37,33 @@ const MAX_LOOKS: usize = 20;
 const BUDGETS: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(15), Duration::from_secs(20)];
 /// How far a pass reads back before the newest line of the one before: lines can appear late.
 const OVERLAP_MS: i64 = 3_600_000;
+
+/// Why the account could not be reconciled now.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The provider is silent.
+    #[error("the payment provider does not answer; try again later")]
+    Provider,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Problem for ReconcileError {
+    fn kind(&self) -> Kind {
+        match self {
+            ReconcileError::Provider => Kind::Unavailable,
+            ReconcileError::Store(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            ReconcileError::Provider => "provider-unavailable",
+            ReconcileError::Store(error) => error.code(),
+        }
+    }
+}
 
 impl App {
     /// Works on for a while: reads new lines, looks again at what did not fit, and looks for what of ours has no line. Answers
@@ -59,18 +86,20 @@ impl App {
     /// Works until the provider's account was read to its end, and everything that did not fit was looked at again.
     ///
     /// # Errors
-    /// [`StoreError`] if store or provider cannot be read.
-    pub async fn reconcile_now(&self) -> Result<(), crate::FindError> {
+    /// [`ReconcileError`].
+    pub async fn reconcile_now(&self) -> Result<(), ReconcileError> {
         let now = self.now();
-        let failed = |error: StoreError| crate::FindError::Store(ReadError::Unavailable(error.into()));
-        let mut progress = self.reconciled().await.map_err(failed)?;
+        let mut progress = self.reconciled().await?;
         progress.looked_to = None;
         for _ in 0..MAX_PAGES {
-            if self.reconcile_from(&mut progress, now, Instant::now()).await.map_err(failed)? {
+            if self.reconcile_from(&mut progress, now, Instant::now()).await? {
                 break;
             }
+            if progress.silent {
+                return Err(ReconcileError::Provider);
+            }
             // A beat may have gone on meanwhile.
-            progress = self.reconciled().await.map_err(failed)?;
+            progress = self.reconciled().await?;
         }
         Ok(())
     }
@@ -82,7 +111,16 @@ impl App {
             let page = match self.provider.movements(&which, progress.cursor.clone()).await {
                 Ok(page) => page,
                 // Left to the next beat.
-                Err(ProviderError::Unavailable) => return Ok(false),
+                Err(ProviderError::Unavailable) => {
+                    progress.silent = true;
+                    return Ok(false);
+                }
+                // A place that the provider has forgotten, or another account's: the pass begins anew.
+                Err(error) if progress.cursor.is_some() => {
+                    tracing::warn!(%error, "the account at the payment provider cannot be read on and is read anew");
+                    progress.cursor = None;
+                    return self.keep_progress(progress, Batch::new()).await.map(|_| false);
+                }
                 Err(error) => return Err(StoreError::Internal(error.into())),
             };
             for movement in &page.items {

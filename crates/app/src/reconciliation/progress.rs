@@ -22,6 +22,8 @@ pub(super) struct Progress {
     pub(super) looked_to: Option<String>,
     /// When the last pass that reached the end of the account began.
     pub(super) completed_at: Option<i64>,
+    /// Whether the provider did not answer. Not kept.
+    pub(super) silent: bool,
 }
 
 impl App {
@@ -37,6 +39,7 @@ impl App {
             entries_to: int("entries_to").unwrap_or(0),
             looked_to: text("looked_to"),
             completed_at: int("completed_at"),
+            silent: false,
         })
     }
 

@@ -33,6 +33,10 @@ impl App {
         };
         for _ in 0..MAX_TRIES {
             let Some(around) = Around::load(self, refund.order_id, refund.number).await? else { return Ok(true) };
+            // What was found is about that try: somebody may have begun another one meanwhile.
+            if around.refund.attempt != refund.attempt {
+                return Ok(true);
+            }
             let mut batch = Batch::new();
             let waiter = around.refund.wait_token();
             self.settle_refund(&around, &found, waiter, self.now(), &mut batch).await?;

@@ -296,28 +296,40 @@ impl App {
         Ok(())
     }
 
-    /// Calls off what is held of an order that is over or whose flow has given up. Returns once that is durable; the flow
-    /// that was started asks the provider.
+    /// Calls off what is held of an order that is over or whose flow has given up, also what was called off before: then the
+    /// provider is asked once more. Returns once that is durable; the flow that was started asks the provider.
+    ///
+    /// `intent` names a payment at the provider that the order does not count with, of an earlier try to pay.
     ///
     /// # Errors
     /// [`RefundError::InProgress`] while the order is carried out: cancel it, and its payment is undone with it.
-    pub async fn void_payment(&self, order_id: &str, revision: Option<i64>) -> Result<(), RefundError> {
+    /// [`RefundError::NotHeld`] if the money was taken: refund it.
+    pub async fn void_payment(
+        &self,
+        order_id: &str,
+        intent: Option<&str>,
+        revision: Option<i64>,
+    ) -> Result<(), RefundError> {
         let id = order::private_id(order_id).ok_or_else(|| not_found("order", order_id))?;
         let order = Order::load(&*self.store, id).await?.ok_or_else(|| not_found("order", order_id))?;
         let payment = Payment::load(&*self.store, id).await?.ok_or_else(|| not_found("payment of order", order_id))?;
         if revision.is_some_and(|revision| revision != payment.revision) {
             return Err(RefundError::Stale);
         }
-        if !order.status.is_final() && !order.is_halted() {
-            return Err(RefundError::InProgress);
-        }
-        if !matches!(payment.status, PaymentStatus::Authorized | PaymentStatus::Pending) {
-            return Err(RefundError::NotHeld(payment.status.as_str()));
-        }
         let mut batch = Batch::new();
         batch.check(&crate::records::payment::PAYMENTS, id, "revision", payment.revision);
-        let held = payment.status == PaymentStatus::Authorized;
-        start_void(&mut batch, id, payment.attempts, payment.intent(), held);
+        match (payment.intent(), intent) {
+            // Of a try before the current one, whose own payment is known; whether it was held is not.
+            (Some(counts), Some(intent)) if counts != intent => {
+                start_void(&mut batch, id, payment.attempts - 1, Some(intent), false)
+            }
+            _ if !order.status.is_final() && !order.is_halted() => return Err(RefundError::InProgress),
+            _ if payment.status.is_taken() => return Err(RefundError::NotHeld(payment.status.as_str())),
+            (counts, named) => {
+                let held = payment.status == PaymentStatus::Authorized;
+                start_void(&mut batch, id, payment.attempts, counts.or(named), held)
+            }
+        };
         match self.commit(batch).await {
             Ok(()) => Ok(()),
             Err(CommitError::Conflict { .. }) => Err(RefundError::Stale),

@@ -110,3 +110,45 @@ async fn an_end_that_cannot_be_read_stays_in_its_queue() {
     shop.store.commit(batch).await.unwrap();
     assert_eq!(shop.consume_at(QUEUE, 1).await, ["InvalidMessage"]);
 }
+
+#[tokio::test]
+async fn a_void_that_was_stopped_goes_before_a_person_who_voids_again() {
+    let shop = Shop::open().await;
+    let id = shop.place(lunch("4242424242424242")).await;
+    shop.run(&id, HELD).await;
+    shop.run(&id, "cancel reverse-payment:CANCELLED release-stock close-order:CANCELLED").await;
+    let intent = shop.intent(&id).await;
+    // What was called off already is asked about once more.
+    shop.app.void_payment(&id, None, None).await.unwrap();
+    let end = end_of(&shop, "void").await;
+    tell(&shop, &end).await;
+    let order = shop.order(&id).await;
+    assert_eq!(order.needs_attention.unwrap(), "the flow `void` ended before its work was done (ABORTED): by hand");
+    shop.app.void_payment(&id, Some("sim_earlier"), None).await.unwrap();
+    let starts = shop.messages("start-flow").await;
+    let (_, start) = starts.iter().rev().find(|(_, start)| start["flow"] == "void").unwrap();
+    assert_eq!(start["input"]["attempt"], 0, "{start}");
+    assert_eq!(start["input"]["intent"], "sim_earlier");
+    let input = |order: &str| json!({ "orderId": order, "attempt": 0, "intent": intent });
+    shop.call("give-back", input(&id)).await.unwrap();
+    // Nobody gives back what another order was paid with.
+    let other = shop.place(lunch("4242424242424242")).await;
+    assert_eq!(shop.call("give-back", input(&other)).await.unwrap_err(), "NotOfThisOrder");
+    assert_eq!(shop.audit().await.differences, []);
+}
+
+#[tokio::test]
+async fn customers_do_not_read_what_is_written_for_the_staff() {
+    let shop = Shop::open().await;
+    let id = shop.place(lunch("4242424242424242")).await;
+    let end = end_of(&shop, "order").await;
+    shop.run(&id, HELD).await;
+    tell(&shop, &end).await;
+    let staff = shop.order(&id).await;
+    let theirs = shop.app.order_for(&id, Party::Customer).await.unwrap();
+    let reason = staff.needs_attention.unwrap();
+    assert!(staff.timeline.iter().any(|entry| entry.detail.as_deref() == Some(reason.as_str())));
+    assert!(theirs.timeline.iter().all(|entry| entry.detail.as_deref() != Some(reason.as_str())));
+    assert_eq!(theirs.needs_attention.as_deref(), Some("a person looks after this order"));
+    assert_eq!(theirs.timeline.last().unwrap().status, staff.status);
+}

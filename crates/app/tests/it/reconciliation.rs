@@ -244,3 +244,17 @@ async fn the_simulator_pays_out_when_it_is_due_and_no_line_twice() {
     assert_eq!((payouts.len(), payouts[0].amount), (2, payouts[1].amount));
     assert_eq!((books["assets:bank"], books["assets:provider:simulator"]), (2 * payouts[0].amount, 0));
 }
+
+#[tokio::test]
+async fn a_place_that_the_provider_has_forgotten_does_not_stop_the_reading() {
+    let shop = shop().await;
+    paid(&shop, GOOD).await;
+    assert_eq!(unmatched(&shop).await, [""; 0]);
+    shop.set("reconciliation_progress", vec![("cursor", "of-another-account".into())]).await;
+    paid(&shop, GOOD).await;
+    assert_eq!(unmatched(&shop).await, [""; 0]);
+    assert_eq!(shop.app.reconciliation(ListPage::default()).await.unwrap().items.len(), 0);
+    let table = app::tables().into_iter().find(|table| table.name == "reconciliation_progress").unwrap();
+    let row = shop.store.query(Query::table(table)).await.unwrap().rows.remove(0);
+    assert_eq!(row.text("cursor"), None, "the account was read anew, to its end");
+}

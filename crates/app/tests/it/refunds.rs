@@ -96,7 +96,7 @@ async fn what_cannot_be_refunded_is_refused_with_a_reason() {
     assert_eq!(stale.unwrap_err().code(), "stale-revision");
     assert_eq!(shop.app.refunds_of(&id).await.unwrap().items.len(), 0);
     // Nothing is held of what was taken, and an order under way is cancelled, not voided.
-    assert_eq!(shop.app.void_payment(&id, None).await.unwrap_err().code(), "order-in-progress");
+    assert_eq!(shop.app.void_payment(&id, None, None).await.unwrap_err().code(), "order-in-progress");
 }
 
 #[tokio::test]

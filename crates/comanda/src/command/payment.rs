@@ -40,8 +40,9 @@ pub(crate) async fn run(config: &Config, payment: cli::Payment, output: Output) 
             let view: Value = client(&server).post(&path, &json!({}), &[("If-Match", "*")]).await?;
             output.say(&view, line(&view))
         }
-        cli::Payment::Void { order, server } => {
-            let path = format!("/v1/payments/{}/void", encode(&order));
+        cli::Payment::Void { order, intent, server } => {
+            let intent = intent.map(|intent| format!("?intent={}", encode(&intent))).unwrap_or_default();
+            let path = format!("/v1/payments/{}/void{intent}", encode(&order));
             let view: Value = client(&server).post(&path, &json!({}), &[("If-Match", "*")]).await?;
             output.say(&view, format!("The payment of {order} is being called off."))
         }

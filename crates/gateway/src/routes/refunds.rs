@@ -91,19 +91,28 @@ struct Voiding {
     order_id: String,
 }
 
+/// Which payment.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct VoidWhat {
+    /// The provider's payment, if it is one of an earlier try that the order does not count with.
+    intent: Option<String>,
+}
+
 /// Call off what a payment holds
 ///
-/// For an order that is over, or whose flow has given up: the hold of a payment that should not be there. An order that is
-/// carried out is cancelled, which undoes its payment.
+/// For an order that is over, or whose flow has given up: the hold of a payment that should not be there. What was called off
+/// before is asked about once more. An order that is carried out is cancelled, which undoes its payment.
 #[utoipa::path(post, path = "/v1/payments/{order}/void", tag = "payments",
     params(
         ("order" = String, Path, description = "`ord_...`"),
         ("If-Match" = String, Header, description = "the revision of the payment that was seen, or `*`", example = "\"4\""),
+        VoidWhat,
     ),
     responses(
         (status = 202, description = "asked for; look at the payment", body = Voiding),
         (status = 404, description = "there is no such order", body = Wire, content_type = "application/problem+json"),
-        (status = 409, description = "nothing is held, or the order is carried out", body = Wire, content_type = "application/problem+json"),
+        (status = 409, description = "the money was taken, or the order is carried out", body = Wire, content_type = "application/problem+json"),
         (status = 412, description = "the payment changed since it was read", body = Wire, content_type = "application/problem+json"),
         (status = 428, description = "`If-Match` is missing", body = Wire, content_type = "application/problem+json"),
     ))]
@@ -111,10 +120,11 @@ async fn void_payment(
     State(gateway): State<Gateway>,
     caller: Caller,
     Segment(order): Segment<String>,
+    Params(what): Params<VoidWhat>,
     IfMatchOrAny(revision): IfMatchOrAny,
 ) -> Result<Reply, Problem> {
     caller.may(Action::MoveMoney)?;
-    gateway.app.void_payment(&order, revision).await?;
+    gateway.app.void_payment(&order, what.intent.as_deref(), revision).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &Voiding { order_id: order }))
 }
 

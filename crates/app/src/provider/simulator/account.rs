@@ -110,7 +110,10 @@ impl Simulator {
             }
         };
         let query = query.descending().limit(PAGE).after(cursor);
-        let page = self.store.query(query).await.map_err(unavailable)?;
+        let page = self.store.query(query).await.map_err(|error| match error {
+            ReadError::Invalid(problem) => ProviderError::Invalid(problem),
+            other => unavailable(other),
+        })?;
         let lines = page.rows.iter().filter_map(movement);
         let lines = lines.filter(|line| payout.is_none() || line.kind != MovementKind::Payout);
         Ok(Page { items: lines.collect(), next: page.next })

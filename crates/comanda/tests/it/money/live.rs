@@ -146,7 +146,7 @@ impl Life<'_> {
                 }
             }
             Act::Capture { .. } => drop(app.capture_payment(id, None).await),
-            Act::Void { .. } => drop(app.void_payment(id, None).await),
+            Act::Void { .. } => drop(app.void_payment(id, None, None).await),
             Act::Resolve { .. } => {
                 let command = ResolveOrder { note: LOOKED_AT.into() };
                 let order = app.order(id).await.map_err(|error| error.to_string())?;
