@@ -100,11 +100,16 @@ impl App {
                 Some(id) => self.store.get(&MESSAGES, &id.into()).await?,
                 None => None,
             };
-            if message.is_some_and(|message| message.text("queue") == Some(TICKER_QUEUE)) {
-                continue;
+            let waiting = message.filter(|message| message.text("queue") == Some(TICKER_QUEUE));
+            let mut batch = Batch::new();
+            match waiting {
+                Some(message) if message.int("receives") == Some(0) => continue,
+                // It was under way when the process ended, which is no fault of its own: after some such ends it would be
+                // parked.
+                Some(message) => drop(batch.delete(&MESSAGES, message.key().clone())),
+                None => {}
             }
             let message = beat(ticker, self.now());
-            let mut batch = Batch::new();
             batch.put(Row::new(&TICKERS, ticker.name(), vec![Value::Int(message.id)]));
             batch.send(message);
             self.commit(batch).await?;

@@ -273,6 +273,23 @@ async fn a_beat_that_was_parked_is_started_anew() {
 }
 
 #[tokio::test]
+async fn a_beat_that_a_crash_cut_off_begins_anew() {
+    let shop = Shop::open().await;
+    let before = shop.messages("tickers").await;
+    for (id, _) in &before {
+        // Received for the last time, and the process died.
+        let mut batch = store::Batch::new();
+        batch.update(&MESSAGES, *id, vec![("receives", 3.into())], None);
+        shop.store.commit(batch).await.unwrap();
+    }
+    let shop = Shop::over_again(&shop).await;
+    let after = shop.messages("tickers").await;
+    assert_eq!(after.len(), before.len());
+    assert!(after.iter().all(|(id, _)| before.iter().all(|(known, _)| known != id)));
+    assert_eq!(shop.drain("tickers", 1).await, before.len());
+}
+
+#[tokio::test]
 async fn one_payment_does_not_hold_up_the_poller() {
     let mut settings = settings();
     settings.poll_after_ms = -1_000;
