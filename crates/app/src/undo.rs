@@ -192,7 +192,10 @@ impl App {
         let mut found = self.provider.retrieve(&intent).await?;
         // A person may have named it.
         if found.order_id != order.public_id() {
-            return Err(FunctionError::new("NotOfThisOrder", format!("`{intent}` is no payment of {}", order.public_id())));
+            return Err(FunctionError::new(
+                "NotOfThisOrder",
+                format!("`{intent}` is no payment of {}", order.public_id()),
+            ));
         }
         let open = [IntentStatus::Pending, IntentStatus::Approved, IntentStatus::Held];
         if open.contains(&found.status) {

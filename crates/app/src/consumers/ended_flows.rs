@@ -12,8 +12,8 @@ use super::read;
 use crate::records::{Order, order, refund};
 use crate::refunds::{Around, halted};
 use crate::{
-    App, Consumer, Delivery, ENDED_FLOWS_QUEUE, FunctionError, LATE_PAYMENT_FLOW_NAME, ORDER_FLOW_NAME, REFUND_FLOW_NAME,
-    UNDO_FLOW_NAME, VOID_FLOW_NAME,
+    App, Consumer, Delivery, ENDED_FLOWS_QUEUE, FunctionError, LATE_PAYMENT_FLOW_NAME, ORDER_FLOW_NAME,
+    REFUND_FLOW_NAME, UNDO_FLOW_NAME, VOID_FLOW_NAME,
 };
 
 /// The most characters of an execution's own error and cause in the reason for a person.

@@ -236,6 +236,8 @@ async fn the_simulator_pays_out_when_it_is_due_and_no_line_twice() {
     // However many ask at once, one pays out.
     let asked = futures::future::join_all((0..8).map(|_| shop.simulator.pay_out())).await;
     assert_eq!(asked.into_iter().filter(|payout| matches!(payout, Ok(Some(_)))).count(), 1);
+    // Without a delay a payout takes all of its millisecond.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let id = paid(&shop, GOOD).await;
     shop.run(&id, "tick:pay-out tick:pay-out").await;
     assert_eq!(unmatched(&shop).await, [""; 0]);
