@@ -1056,8 +1056,8 @@ export interface paths {
         put?: never;
         /**
          * Call off what a payment holds
-         * @description For an order that is over, or whose flow has given up: the hold of a payment that should not be there. An order that is
-         *     carried out is cancelled, which undoes its payment.
+         * @description For an order that is over, or whose flow has given up: the hold of a payment that should not be there. What was called off
+         *     before is asked about once more. An order that is carried out is cancelled, which undoes its payment.
          */
         post: operations["void_payment"];
         delete?: never;
@@ -5699,7 +5699,10 @@ export interface operations {
     };
     void_payment: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The provider's payment, if it is one of an earlier try that the order does not count with. */
+                intent?: string;
+            };
             header: {
                 /**
                  * @description the revision of the payment that was seen, or `*`
@@ -5733,7 +5736,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description nothing is held, or the order is carried out */
+            /** @description the money was taken, or the order is carried out */
             409: {
                 headers: {
                     [name: string]: unknown;
