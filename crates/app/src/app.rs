@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::feed::{Feed, Observed};
 use crate::ledger::{Calendar, Ledger};
 use crate::order_numbers::OrderNumbers;
-use crate::provider::{PaymentProvider, Simulator};
+use crate::provider::{PaymentProvider, ProviderError, Simulator};
 use crate::receipts::{Files, Links, Numbers};
 use crate::records::credit_note::CREDIT_NOTES;
 use crate::records::issuer::Issuer;
@@ -225,6 +225,18 @@ impl App {
 
     pub(crate) fn now(&self) -> i64 {
         (self.clock)()
+    }
+
+    /// The provider, if it is the one of that name: no other can be asked about the money of its payments.
+    ///
+    /// # Errors
+    /// [`ProviderError::Elsewhere`].
+    pub(crate) fn provider_of(&self, name: &str) -> Result<&dyn PaymentProvider, ProviderError> {
+        let ours = self.provider.name();
+        match name == ours {
+            true => Ok(&*self.provider),
+            false => Err(ProviderError::Elsewhere { theirs: name.to_owned(), ours }),
+        }
     }
 
     /// Commits, and returns once that is durable.

@@ -68,7 +68,7 @@ impl App {
             (PaymentStatus::Authorized, Some(intent)) => intent,
             (status, _) => return Err(CaptureError::NotHeld(status)),
         };
-        let taken = self.provider.capture(intent, &step_key(payment, "capture")).await?;
+        let taken = self.provider_of(payment.provider())?.capture(intent, &step_key(payment, "capture")).await?;
         if taken.captured != payment.amount {
             return Err(CaptureError::Mismatch { taken: taken.captured, amount: payment.amount });
         }
@@ -109,7 +109,11 @@ impl App {
         let decided = watch_hold(ends, is_accepted(&order), now);
         let asks = !payment.is_alarmed() || decided == HoldWatch::Capture;
         if let (Some(intent), true) = (payment.intent(), asks) {
-            match self.provider.retrieve(intent).await {
+            let asked = match self.provider_of(payment.provider()) {
+                Ok(provider) => provider.retrieve(intent).await,
+                Err(error) => Err(error),
+            };
+            match asked {
                 Ok(found) if found.status != IntentStatus::Held => return self.hear(&found).await.map(drop),
                 Ok(found) => {
                     // Events tell whole seconds.

@@ -15,11 +15,11 @@ use crate::App;
 use crate::error::StoreError;
 use crate::polling::{BUDGET, Waiting};
 use crate::provider::{IntentStatus, ProviderError};
-use crate::records::Payment;
 use crate::records::key::{IDEMPOTENCY_KEYS, RECEIVED_EVENTS, TICKERS, day};
 use crate::records::order;
 use crate::records::payment::{PAYMENTS, PIX};
 use crate::records::refund::Refund;
+use crate::records::{Order, Payment};
 use crate::undo::start_void;
 
 /// The beats; the body is a [`Beat`].
@@ -175,22 +175,27 @@ impl App {
     }
 
     /// When to ask the provider about a payment again; `None` once nothing can come any more. An open one is asked about at a
-    /// steady pace, a Pix more slowly because the customer takes a while; one that ended without money at growing pauses.
-    pub(crate) fn ask_again(&self, payment: &Payment, written_off: bool, now: i64) -> Option<i64> {
+    /// steady pace, a Pix more slowly because the customer takes a while; one that is over at growing pauses since `over_at`,
+    /// when its time to pay ended or its amount was taken.
+    pub(crate) fn ask_again(&self, payment: &Payment, over_at: Option<i64>, now: i64) -> Option<i64> {
         let pace = self.settings.poll_after_ms;
-        if !written_off {
+        let Some(over_at) = over_at else {
             return Some(now + if payment.method() == PIX { pace.saturating_mul(4) } else { pace });
-        }
-        let age = now - payment.expires_at;
+        };
+        let age = now - over_at;
         let pause = (age / 4).max(pace.saturating_mul(10)).min(LONGEST_PAUSE_MS);
         (age < WATCH_MS).then_some(now + pause)
     }
 
     /// Asks about one payment; answers whether the provider did.
     pub(crate) async fn poll_payment(&self, payment: &Payment) -> Result<bool, StoreError> {
+        let provider = match self.provider_of(payment.provider()) {
+            Ok(provider) => provider,
+            Err(error) => return self.payment_elsewhere(payment, &error).await.map(|()| true),
+        };
         let found = match payment.intent() {
-            Some(intent) => self.provider.retrieve(intent).await.map(Some),
-            None => self.provider.find(&payment.authorise_request(None)).await,
+            Some(intent) => provider.retrieve(intent).await.map(Some),
+            None => provider.find(&payment.authorise_request(None)).await,
         };
         match found {
             Ok(Some(found))
@@ -212,6 +217,23 @@ impl App {
         Ok(true)
     }
 
+    /// Nobody can be asked about a payment of another provider: a person settles it, unless nothing of it is open but news
+    /// that may never come.
+    async fn payment_elsewhere(&self, payment: &Payment, error: &ProviderError) -> Result<(), StoreError> {
+        let now = self.now();
+        let mut batch = Batch::new();
+        payment.update().set("waiting", Value::Null).set("ask_at", Value::Null).write(&mut batch);
+        if let (false, Some(order)) = (payment.is_over(), Order::load(&*self.store, payment.order_id).await?) {
+            let reason = format!("nothing is heard of the payment: {error}");
+            order.update(now).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
+        }
+        match self.commit(batch).await {
+            // Somebody moved it: the next beat looks again.
+            Ok(()) | Err(store::CommitError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Moves a payment that still waits to its place in the line.
     pub(crate) async fn ask_again_later(&self, order_id: i64, now: i64) -> Result<(), StoreError> {
         let Some(payment) = Payment::load(&*self.store, order_id).await? else {
@@ -224,6 +246,19 @@ impl App {
             Ok(_) | Err(store::CommitError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Since when a payment is over: the time of its capture, of which only the fee is still missing, or of its end without
+    /// money; `None` while it is open.
+    async fn over_at(&self, payment: &Payment) -> Result<Option<i64>, StoreError> {
+        if !payment.is_over() {
+            return Ok(None);
+        }
+        let captured = match payment.status.is_taken() {
+            true => crate::postings::captured_at(&*self.store, payment).await?,
+            false => None,
+        };
+        Ok(Some(captured.unwrap_or(payment.expires_at)))
     }
 
     /// Forgets keys that are old enough.
@@ -272,7 +307,7 @@ impl Waiting for Payment {
     async fn put_off(&self, app: &App, now: i64, batch: &mut Batch) -> Result<(), StoreError> {
         let payment = Payment::load(&*app.store, self.order_id).await?;
         if let Some(payment) = payment.filter(Payment::is_waiting) {
-            match app.ask_again(&payment, payment.is_over(), now) {
+            match app.ask_again(&payment, app.over_at(&payment).await?, now) {
                 Some(ask_at) => payment.update().set("ask_at", ask_at).write(batch),
                 None => payment.update().settled().write(batch),
             }

@@ -83,7 +83,9 @@ impl From<ProviderError> for PayError {
     fn from(error: ProviderError) -> PayError {
         match error {
             ProviderError::Card { field, problem } => PayError::Card { field, problem },
-            ProviderError::Unavailable | ProviderError::Invalid(_) => PayError::Provider,
+            ProviderError::Unavailable | ProviderError::Invalid(_) | ProviderError::Elsewhere { .. } => {
+                PayError::Provider
+            }
         }
     }
 }
@@ -108,6 +110,7 @@ impl App {
             let update = loaded.update().status(PaymentStatus::Pending).map_err(StoreError::from)?.settled();
             let update = update
                 .set("attempts", loaded.attempts + 1)
+                .set("provider", self.provider.name())
                 .set("method", method)
                 .set("card", card.clone())
                 .set("token", token.clone())

@@ -289,7 +289,9 @@ impl From<ProviderError> for PlaceError {
     fn from(error: ProviderError) -> PlaceError {
         match error {
             ProviderError::Card { field, problem } => PlaceError::Card { field, problem },
-            ProviderError::Unavailable | ProviderError::Invalid(_) => PlaceError::Provider,
+            ProviderError::Unavailable | ProviderError::Invalid(_) | ProviderError::Elsewhere { .. } => {
+                PlaceError::Provider
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use domain::Currency;
 use domain::bookkeeping::{self, Of};
 use domain::ledger::EntryError;
 use domain::payment::{IllegalTransition, PaymentStatus};
-use store::Batch;
+use store::{Batch, ReadError, Store};
 
 use crate::error::StoreError;
 use crate::provider::{Dispute, Intent};
@@ -61,6 +61,12 @@ pub(crate) fn captured<'p>(
         Some(fee) => charged(update.settled(), payment, fee, now, batch),
         None => Ok(update.watched(now + FEE_AFTER_MS)),
     }
+}
+
+/// When a payment's capture was posted, in milliseconds since the epoch.
+pub(crate) async fn captured_at(store: &dyn Store, payment: &Payment) -> Result<Option<i64>, ReadError> {
+    let key = bookkeeping::capture_key(&order::public_id(payment.order_id), payment.attempts);
+    Ok(ledger::posted(store, &key).await?.map(store::id::time_ms))
 }
 
 /// The provider told its fee: posts it.

@@ -215,6 +215,9 @@ impl App {
         if outcome != WebhookOutcome::Applied {
             return Ok(outcome);
         }
+        if let (None, Some(fee), true) = (payment.fee(), intent.fee, payment.status.is_taken()) {
+            self.compare_fee(&payment, fee, now, batch).await?;
+        }
         // Told here and not only by the flow: a quick customer may pay again before the flow hears of the refusal.
         if intent.status == IntentStatus::Refused
             && intent.attempt == payment.attempts

@@ -72,7 +72,11 @@ impl App {
             // Before the stock is reserved nothing was asked.
             None if !asked => None,
             // The step that asked was cut off before it could write down the answer: the provider may know all the same.
-            None => self.provider.find(&payment.authorise_request(None)).await?.map(|intent| intent.id),
+            None => self
+                .provider_of(payment.provider())?
+                .find(&payment.authorise_request(None))
+                .await?
+                .map(|intent| intent.id),
         };
         let undo = payment::undo(payment.status, intent.is_some(), payment.taken());
         let next = match (undo, intent.as_deref()) {
@@ -93,7 +97,7 @@ impl App {
                 return Ok(true);
             }
             (Undo::Void, Some(intent)) => {
-                let after = self.provider.void(intent, &step_key(payment, "void")).await?;
+                let after = self.provider_of(payment.provider())?.void(intent, &step_key(payment, "void")).await?;
                 match after.status {
                     // The customer paid in this very moment.
                     IntentStatus::Taken => {
@@ -120,7 +124,7 @@ impl App {
             payment.status == PaymentStatus::Pending && (intent.is_some() && elsewhere || intent.is_none() && asked);
         let update = payment.update().status(next)?;
         let update = match watched {
-            true => update.watched(self.ask_again(payment, true, now).unwrap_or(i64::MAX)),
+            true => update.watched(self.ask_again(payment, Some(payment.expires_at), now).unwrap_or(i64::MAX)),
             false => update.settled(),
         };
         update.set("intent", intent).write(batch);
@@ -173,7 +177,11 @@ impl App {
         let intent = match intent {
             Some(intent) => Some(intent.to_owned()),
             // Only the current try can have lost its answer: whoever pays again has heard of the one before.
-            None if current => self.provider.find(&payment.authorise_request(None)).await?.map(|intent| intent.id),
+            None if current => self
+                .provider_of(payment.provider())?
+                .find(&payment.authorise_request(None))
+                .await?
+                .map(|intent| intent.id),
             None => None,
         };
         // Never asked for; if the request is still on its way, the poller finds it.
@@ -189,7 +197,8 @@ impl App {
             let undoing = Undoing { unpaid: PaymentStatus::Voided, asked: true, reason, note: None, tells: true };
             return self.undo_payment(order, payment, undoing, now, batch).await.map(drop);
         }
-        let mut found = self.provider.retrieve(&intent).await?;
+        let provider = self.provider_of(payment.provider())?;
+        let mut found = provider.retrieve(&intent).await?;
         // A person may have named it.
         if found.order_id != order.public_id() {
             return Err(FunctionError::new(
@@ -199,7 +208,7 @@ impl App {
         }
         let open = [IntentStatus::Pending, IntentStatus::Approved, IntentStatus::Held];
         if open.contains(&found.status) {
-            found = self.provider.void(&intent, &format!("{intent}/void")).await?;
+            found = provider.void(&intent, &format!("{intent}/void")).await?;
         }
         match found.status {
             // Whether it was held is known from the start of the flow: what was found now may be the doing of a step that was

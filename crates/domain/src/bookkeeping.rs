@@ -6,7 +6,8 @@
 //! | fee | `expenses:provider-fees` | `assets:provider:NAME` |
 //! | dispute | `assets:disputes` | `assets:provider:NAME` |
 //! | dispute lost | `expenses:disputes` | `assets:disputes` |
-//! | payout | `assets:bank` | `assets:provider:NAME` |
+//! | payout | `assets:payouts-in-transit` | `assets:provider:NAME` |
+//! | its arrival, by the bank's statement | `assets:bank` | `assets:payouts-in-transit` |
 //! | another fee | `expenses:provider-fees` | `assets:provider:NAME` |
 //! | refund | `income:refunds`, `liabilities:tips` | `assets:provider:NAME` |
 //! | money of a try that counts for nothing | `assets:provider:NAME` | `liabilities:unapplied-payments` |
@@ -35,8 +36,10 @@ pub const LOST_DISPUTES: &str = "expenses:disputes";
 pub const REFUNDS: &str = "income:refunds";
 /// What customers paid for tries that no order counts with, until it goes back.
 pub const UNAPPLIED: &str = "liabilities:unapplied-payments";
-/// The shop's bank account.
+/// The shop's bank account. Only people and the bank's own statements post to it.
 pub const BANK: &str = "assets:bank";
+/// What providers have paid out and no bank statement shows yet.
+pub const IN_TRANSIT: &str = "assets:payouts-in-transit";
 
 /// The shop's balance with a payment provider.
 #[must_use]
@@ -247,14 +250,20 @@ pub fn stray_fee(of: Of<'_>, intent: &str, amount: i64) -> Result<Option<Entry>,
     entry.check().map(Some)
 }
 
-/// The provider sent money to the shop's bank account.
+/// The key under which a payout is posted.
+#[must_use]
+pub fn payout_key(payout: &str) -> String {
+    format!("payout/{payout}")
+}
+
+/// The provider sent money to the shop's bank account. It is on its way until the bank's statement shows it.
 ///
 /// # Errors
 /// [`EntryError`] if the amount is out of range.
 pub fn payout(provider: &str, payout: &str, amount: i64, currency: Currency, at: i64) -> Result<Entry, EntryError> {
-    let entry = Draft::new(EntryKind::Payout, at, format!("{provider} paid out")).key(format!("payout/{payout}"));
+    let entry = Draft::new(EntryKind::Payout, at, format!("{provider} paid out")).key(payout_key(payout));
     let entry = entry.metadata("payout", payout);
-    entry.debit(BANK, amount, currency).credit(provider_account(provider), amount, currency).check()
+    entry.debit(IN_TRANSIT, amount, currency).credit(provider_account(provider), amount, currency).check()
 }
 
 /// A payout came back: its entry is reversed.
@@ -269,7 +278,7 @@ pub fn payout_failed(
     at: i64,
 ) -> Result<Entry, EntryError> {
     let went = payout(provider, payout_id, amount, currency, at)?;
-    let reference = format!("payout/{payout_id}");
+    let reference = payout_key(payout_id);
     Draft::reversal(&reference, &went.postings, at, "the payout came back").metadata("payout", payout_id).check()
 }
 
@@ -339,11 +348,11 @@ mod tests {
         );
         check(
             &payout("stripe", "po_1", 900, Currency::BRL, OF.at).unwrap(),
-            "payout/po_1: assets:bank 900, assets:provider:stripe -900",
+            "payout/po_1: assets:payouts-in-transit 900, assets:provider:stripe -900",
         );
         check(
             &payout_failed("stripe", "po_1", 900, Currency::BRL, OF.at).unwrap(),
-            "reversal/payout/po_1: assets:bank -900, assets:provider:stripe 900",
+            "reversal/payout/po_1: assets:payouts-in-transit -900, assets:provider:stripe 900",
         );
         check(
             &other_fee("stripe", "txn_1", 90, Currency::BRL, OF.at).unwrap(),

@@ -21,7 +21,7 @@ impl Run<'_> {
         let mut seen = 0;
         loop {
             let page = self.provider.books(cursor).await.map_err(unavailable)?;
-            let Some(page) = page else { return Ok(()) };
+            let Some(page) = page else { break };
             self.report.books_compared = true;
             for intent in page.items {
                 self.count("provider-payments");
@@ -42,10 +42,21 @@ impl Run<'_> {
                 break;
             }
         }
-        if seen != self.report.money.captured {
+        let elsewhere: i64 = self.elsewhere.values().map(|(_, captured)| captured).sum();
+        if self.report.books_compared && seen != self.report.money.captured - elsewhere {
             self.missing_books().await?;
         }
+        self.not_compared();
         Ok(())
+    }
+
+    /// Names the providers whose books cannot be compared, because payments go through another one now.
+    fn not_compared(&mut self) {
+        for (provider, (payments, captured)) in std::mem::take(&mut self.elsewhere) {
+            let detail =
+                format!("the books of {payments} payments with {captured} taken are with `{provider}`: not compared");
+            self.warn(difference("provider-not-checked", provider, detail));
+        }
     }
 
     /// Money that we say was taken and that stands in no book.
@@ -53,7 +64,8 @@ impl Run<'_> {
         let mut pages = Pages::open(&*self.view, &PAYMENTS).await?;
         while let Some(row) = pages.next(self, "provider-payments").await? {
             let Ok(payment) = Payment::from_row(row) else { continue };
-            if payment.captured > 0 && missing(&*self.provider, &payment).await?.is_some() {
+            let own = payment.provider() == self.provider.name();
+            if own && payment.captured > 0 && missing(&*self.provider, &payment).await?.is_some() {
                 self.suspect(payment.order_id, None);
             }
         }
@@ -71,10 +83,12 @@ pub(super) async fn check(
     let mut found = Vec::new();
     let mut all = intents.clone();
     if let Some(payment) = Payment::load(view, order_id).await.ok().flatten() {
-        if payment.captured > 0 {
-            found.extend(missing(provider, &payment).await?);
+        if payment.provider() == provider.name() {
+            if payment.captured > 0 {
+                found.extend(missing(provider, &payment).await?);
+            }
+            all.extend(payment.intent().map(str::to_owned));
         }
-        all.extend(payment.intent().map(str::to_owned));
     }
     for id in all {
         match provider.retrieve(&id).await {

@@ -104,6 +104,8 @@ struct Run<'a> {
     due_after_ms: i64,
     /// What the banks have of each order's payment, and what each dispute posted.
     disputes: disputes::Sums,
+    /// Provider -> payments with money, and what they took, if payments go through another provider now.
+    elsewhere: BTreeMap<String, (u64, i64)>,
     /// SKU -> units held, units sold, by the reservations.
     reserved: BTreeMap<String, (i64, i64)>,
     /// Orders to look at again, with the provider's payments that seemed different.
@@ -151,6 +153,7 @@ impl Auditor {
             report: AuditReport::default(),
             due_after_ms: self.due_after_ms,
             disputes: disputes::Sums::default(),
+            elsewhere: BTreeMap::new(),
             reserved: BTreeMap::new(),
             suspects: Suspects::new(),
         };

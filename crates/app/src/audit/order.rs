@@ -43,6 +43,10 @@ impl Run<'_> {
             if let Ok(Some(payment)) = Payment::load(&*self.view, order.id).await {
                 self.report.money.captured += payment.captured;
                 self.report.money.refunded += payment.refunded;
+                if payment.captured > 0 && payment.provider() != self.provider.name() {
+                    let sums = self.elsewhere.entry(payment.provider().to_owned()).or_default();
+                    *sums = (sums.0 + 1, sums.1 + payment.captured);
+                }
             }
             if let Ok(Some(reservation)) = Reservation::load(&*self.view, order.id).await {
                 for (sku, units) in &reservation.needs {

@@ -173,6 +173,7 @@ impl From<ProviderError> for FunctionError {
         let name = match &error {
             ProviderError::Unavailable => "ProviderUnavailable",
             ProviderError::Card { .. } | ProviderError::Invalid(_) => "ProviderRefused",
+            ProviderError::Elsewhere { .. } => "OtherProvider",
         };
         FunctionError::new(name, error.to_string())
     }

@@ -56,18 +56,21 @@ impl Function for RequestPayment {
         if call.now_ms >= payment.expires_at {
             return Err(FunctionError::new("PaymentExpired", "the time to pay is over"));
         }
-        let intent =
-            match app.provider.authorise(&payment.authorise_request(app.tracking_url(&order.public_id()))).await {
-                Ok(intent) => intent,
-                // A card that the provider cannot use is a refused try; the customer takes another one.
-                Err(ProviderError::Card { problem, .. }) => {
-                    batch.task_failed(token, REFUSED, UNUSABLE);
-                    let update = payment.update().status(PaymentStatus::Rejected)?.settled();
-                    update.set("failure_code", UNUSABLE).set("failure_message", problem).write(&mut batch);
-                    return changed(json!({}), batch);
-                }
-                Err(error) => return Err(error.into()),
-            };
+        let intent = match app
+            .provider_of(payment.provider())?
+            .authorise(&payment.authorise_request(app.tracking_url(&order.public_id())))
+            .await
+        {
+            Ok(intent) => intent,
+            // A card that the provider cannot use is a refused try; the customer takes another one.
+            Err(ProviderError::Card { problem, .. }) => {
+                batch.task_failed(token, REFUSED, UNUSABLE);
+                let update = payment.update().status(PaymentStatus::Rejected)?.settled();
+                update.set("failure_code", UNUSABLE).set("failure_message", problem).write(&mut batch);
+                return changed(json!({}), batch);
+            }
+            Err(error) => return Err(error.into()),
+        };
         match settle(&payment, &intent, Some(token), call.now_ms, &mut batch)? {
             WebhookOutcome::Applied => {}
             WebhookOutcome::Mismatch => {
@@ -75,7 +78,7 @@ impl Function for RequestPayment {
                 return Err(FunctionError::new("PaymentMismatch", cause));
             }
             WebhookOutcome::Ignored | WebhookOutcome::Duplicate => {
-                let ask_at = app.ask_again(&payment, false, call.now_ms);
+                let ask_at = app.ask_again(&payment, None, call.now_ms);
                 let update = payment.update().set("intent", intent.id.as_str());
                 let update = update.set("waiting", 1).set("ask_at", ask_at).set("wait_token", token);
                 let update = update.set("qr", intent.qr).set("action_url", intent.action_url);

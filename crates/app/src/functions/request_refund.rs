@@ -41,7 +41,9 @@ impl Function for RequestRefund {
             }
         }
         let request = refunds::request(&around.order, refund)?;
-        let news = match (app.provider.refund(&request).await, refund.text("provider_refund")) {
+        // Another provider knows nothing of this money: what it answers would be no word about the refund.
+        let provider = app.provider_of(refund.text("provider").unwrap_or_default())?;
+        let news = match (provider.refund(&request).await, refund.text("provider_refund")) {
             (Ok(news), _) => news,
             // The provider took it once: it can answer about nothing but that refund.
             (Err(error @ ProviderError::Unavailable), _) | (Err(error), Some(_)) => return Err(error.into()),

@@ -31,7 +31,7 @@ impl Function for SettleLater {
             }
             // Written off, so that money that comes from now on is late and goes back.
             PaymentStatus::Pending | PaymentStatus::Rejected => {
-                let ask_at = app.ask_again(&payment, true, call.now_ms).unwrap_or(i64::MAX);
+                let ask_at = app.ask_again(&payment, Some(payment.expires_at), call.now_ms).unwrap_or(i64::MAX);
                 payment.update().status(unpaid(&call))?.watched(ask_at).write(&mut batch);
             }
             // The amount is there: the flow undoes it together with its record.

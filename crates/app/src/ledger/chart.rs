@@ -25,6 +25,7 @@ const DEFAULT: &[(&str, &str, bool)] = &[
     ("assets:bank", "Bank account", true),
     ("assets:cash", "Cash", false),
     ("assets:disputes", "Disputed payments", true),
+    ("assets:payouts-in-transit", "Payouts on their way to the bank", true),
     ("liabilities:tips", "Tips of the staff", true),
     ("liabilities:taxes", "Taxes collected", true),
     ("liabilities:unapplied-payments", "Payments that no order counts with", true),

@@ -370,6 +370,16 @@ pub enum ProviderError {
     /// The request makes no sense to the provider.
     #[error("the payment provider refused the request: {0}")]
     Invalid(String),
+    /// The money is with another provider than the one that this shop asks now.
+    #[error(
+        "the money is with `{theirs}`, and payments go through `{ours}` now: do it at `{theirs}`, or set `payment.provider` back"
+    )]
+    Elsewhere {
+        /// The provider that has it.
+        theirs: String,
+        /// The provider that is asked now.
+        ours: &'static str,
+    },
 }
 
 /// A payment provider. Every call that changes something carries a deterministic idempotency key.

@@ -47,11 +47,13 @@ pub(crate) struct Finding {
     pub(crate) ours: Option<i64>,
     /// The payment of a capture that it does not count with: nothing but this line tells of its fee.
     pub(crate) stray: Option<Payment>,
+    /// The payment of a capture that fits, if its fee is not known yet: this line tells it.
+    pub(crate) feeless: Option<Payment>,
 }
 
 impl Finding {
     fn nothing(reason: Reason) -> Finding {
-        Finding { reference: None, reason: Some(reason), ours: None, stray: None }
+        Finding { reference: None, reason: Some(reason), ours: None, stray: None, feeless: None }
     }
 
     /// Our record with its amount, currency and fee beside the line's.
@@ -64,7 +66,13 @@ impl Finding {
             let unexpected = fee.is_some_and(|fee| fee != movement.fee);
             (unexpected.then_some(Reason::FeeUnexpected), fee.unwrap_or(0))
         };
-        Finding { reference: Some(reference), reason, ours: reason.is_some().then_some(ours), stray: None }
+        Finding {
+            reference: Some(reference),
+            reason,
+            ours: reason.is_some().then_some(ours),
+            stray: None,
+            feeless: None,
+        }
     }
 }
 
@@ -94,7 +102,7 @@ impl App {
             }
             MovementKind::Payout | MovementKind::PayoutFailure | MovementKind::Fee => {
                 let reference = format!("{}/{}", kind_of(movement), movement.source.as_deref().unwrap_or(&movement.id));
-                Ok(Finding { reference: Some(reference), reason: None, ours: None, stray: None })
+                Ok(Finding { reference: Some(reference), reason: None, ours: None, stray: None, feeless: None })
             }
             MovementKind::Dispute | MovementKind::DisputeReversal => self.find_dispute(movement).await,
             MovementKind::Capture => self.find_capture(movement).await,
@@ -120,7 +128,9 @@ impl App {
         let Some(payment) = self.payment_of(movement).await? else { return Ok(Finding::nothing(Reason::MissingHere)) };
         if payment.intent() == movement.intent.as_deref() && payment.captured > 0 {
             let reference = capture_reference(payment.order_id, payment.attempts);
-            return Ok(Finding::of(movement, reference, payment.captured, payment.currency(), payment.fee()));
+            let finding = Finding::of(movement, reference, payment.captured, payment.currency(), payment.fee());
+            let feeless = (finding.reason.is_none() && payment.fee().is_none()).then_some(payment);
+            return Ok(Finding { feeless, ..finding });
         }
         // Money of a try that the payment does not count with goes back with a refund of its own.
         let stray = match movement.intent.as_deref() {

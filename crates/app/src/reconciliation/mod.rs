@@ -18,10 +18,10 @@ use store::{Batch, CommitError, Query, ReadError, Row, Value};
 
 use crate::app::MAX_TRIES;
 use crate::error::StoreError;
-use crate::postings::SettleError;
+use crate::postings::{SettleError, charged};
 use crate::provider::{Movement, MovementKind, Movements, ProviderError};
-use crate::records::order;
 use crate::records::reconciliation::{DIFFERENCES, MATCHES, MOVEMENTS, movement_key, movement_of, movement_row};
+use crate::records::{Payment, order};
 use crate::{App, Kind, Problem, ledger};
 use matching::{Finding, Reason};
 use progress::Progress;
@@ -166,6 +166,7 @@ impl App {
             self.note(&key, movement, &finding, now, &mut batch);
             self.post_once(self.told_by_line(movement)?, &mut batch).await?;
             self.post_once(self.stray_fee(movement, &finding)?, &mut batch).await?;
+            learn_fee(movement, &finding, now, &mut batch)?;
             match self.commit(batch).await {
                 Ok(()) => return Ok(()),
                 // Another beat wrote it: seen in the next round.
@@ -244,6 +245,26 @@ impl App {
         Ok(bookkeeping::stray_fee(of, intent, movement.fee)?.into_iter().collect())
     }
 
+    /// Writes down that a line does not fit which was matched while the fee of its capture was not known, now that another
+    /// fee is told.
+    pub(crate) async fn compare_fee(
+        &self,
+        payment: &Payment,
+        fee: i64,
+        now: i64,
+        batch: &mut Batch,
+    ) -> Result<(), StoreError> {
+        let reference = matching::capture_reference(payment.order_id, payment.attempts);
+        let row = self.store.get(&MATCHES, &reference.as_str().into()).await?;
+        let Some(key) = row.as_ref().and_then(|row| row.text("movement")) else { return Ok(()) };
+        let line = self.store.get(&MOVEMENTS, &key.into()).await?.as_ref().and_then(movement_of);
+        if let Some(line) = line.filter(|line| line.fee != fee) {
+            let reason = Reason::FeeUnexpected;
+            batch.put(difference(key, reason, &reference, Some(fee), Some(line.fee), &line.currency, now));
+        }
+        Ok(())
+    }
+
     /// Looks again at what did not fit: the lines of a page first, because a line that fits now is what a record of ours missed.
     /// A beat goes on where the one before stopped, so every difference has its turn however many there are. Answers whether
     /// it came to the end of the list, from where the next beat begins anew.
@@ -259,7 +280,12 @@ impl App {
             let mut records = Vec::new();
             for row in page.rows {
                 let key = row.key().text().unwrap_or_default().to_owned();
-                match self.store.get(&MOVEMENTS, &key.as_str().into()).await?.as_ref().and_then(movement_of) {
+                let line = self.store.get(&MOVEMENTS, &key.as_str().into()).await?;
+                // What another provider says can be asked of nobody any more.
+                if line.as_ref().is_some_and(|line| line.text("provider") != Some(self.provider.name())) {
+                    continue;
+                }
+                match line.as_ref().and_then(movement_of) {
                     Some(movement) => self.match_again(&key, &movement, now).await?,
                     None => records.push(key),
                 }
@@ -285,6 +311,7 @@ impl App {
         let finding = self.find_record(movement).await?;
         let mut batch = Batch::new();
         self.post_once(self.stray_fee(movement, &finding)?, &mut batch).await?;
+        learn_fee(movement, &finding, now, &mut batch)?;
         if finding.fits() {
             self.note(key, movement, &finding, now, &mut batch);
             batch.update(&MOVEMENTS, key, vec![("reference", Value::from(finding.reference))], None);
@@ -314,6 +341,14 @@ impl Finding {
     fn fits(&self) -> bool {
         self.reason.is_none()
     }
+}
+
+/// The fee of a capture that the provider never told with the payment: its line tells it, in the commit that matches it.
+fn learn_fee(movement: &Movement, finding: &Finding, now: i64, batch: &mut Batch) -> Result<(), SettleError> {
+    if let Some(payment) = &finding.feeless {
+        charged(payment.update().settled(), payment, movement.fee, now, batch)?.write(batch);
+    }
+    Ok(())
 }
 
 fn difference(

@@ -161,6 +161,11 @@ impl Payment {
         self.row.text(column)
     }
 
+    /// The provider that its current try is with.
+    pub(crate) fn provider(&self) -> &str {
+        self.row.text("provider").unwrap_or_default()
+    }
+
     pub(crate) fn method(&self) -> &str {
         self.row.text("method").unwrap_or("card")
     }

@@ -60,7 +60,8 @@ impl App {
         let order = Order::load(&*self.store, refund.order_id).await.map_err(StoreError::from)?;
         let payment = Payment::load(&*self.store, refund.order_id).await.map_err(StoreError::from)?;
         let (Some(order), Some(payment)) = (order, payment) else { return Ok(None) };
-        let intent = self.provider.retrieve(refund.intent()).await?;
+        let provider = self.provider_of(refund.text("provider").unwrap_or_default())?;
+        let intent = provider.retrieve(refund.intent()).await?;
         let all = all(&*self.store, &payment).await.map_err(StoreError::from)?;
         let others = all.iter().filter(|other| other.number != refund.number && other.intent() == refund.intent());
         let known = others.filter(|other| other.text("provider_refund").is_some_and(|id| !id.is_empty()));
@@ -69,7 +70,7 @@ impl App {
             return Ok(None);
         }
         let request = request(&order, refund).map_err(StoreError::from)?;
-        Ok(Some(self.provider.refund(&request).await?))
+        Ok(Some(provider.refund(&request).await?))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::app::MAX_TRIES;
 use crate::error::StoreError;
 use crate::polling::Waiting;
 use crate::provider::ProviderError;
+use crate::records::Order;
 use crate::records::refund::{REFUNDS, Refund};
 
 /// The longest pause between two questions about one refund, in milliseconds.
@@ -17,8 +18,12 @@ const LONGEST_PAUSE_MS: i64 = 3_600_000;
 impl App {
     /// Asks about one refund; answers whether the provider did.
     async fn poll_refund(&self, refund: &Refund) -> Result<bool, StoreError> {
+        let provider = match self.provider_of(refund.text("provider").unwrap_or_default()) {
+            Ok(provider) => provider,
+            Err(error) => return self.refund_elsewhere(refund, &error).await.map(|()| true),
+        };
         let found = match refund.text("provider_refund") {
-            Some(id) => self.provider.retrieve_refund(id).await.map(Some).map_err(HaltedError::from),
+            Some(id) => provider.retrieve_refund(id).await.map(Some).map_err(HaltedError::from),
             None => self.find_halted(refund).await,
         };
         let found = match found {
@@ -50,6 +55,21 @@ impl App {
             }
         }
         Err(StoreError::Busy)
+    }
+
+    /// Nobody can be asked about a refund of another provider: a person settles it, and it is not asked about any more.
+    async fn refund_elsewhere(&self, refund: &Refund, error: &ProviderError) -> Result<(), StoreError> {
+        let now = self.now();
+        let Some(order) = Order::load(&*self.store, refund.order_id).await? else { return Ok(()) };
+        let reason = format!("nothing is heard of the refund {}: {error}", refund.public_id());
+        let mut batch = Batch::new();
+        refund.update(vec![("waiting", Value::Null), ("ask_at", Value::Null)], &mut batch);
+        order.update(now).note(order.status, Some(&reason)).attention(&reason).write(&mut batch);
+        match self.commit(batch).await {
+            // Somebody moved it: the next beat looks again.
+            Ok(()) | Err(CommitError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod fake_stripe;
 mod flows;
 mod ledger;
 mod orders;
+mod payouts;
 mod paypal_faults;
 mod paypal_random;
 mod paypal_shop;

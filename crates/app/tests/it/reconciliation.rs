@@ -56,9 +56,9 @@ async fn every_line_of_the_account_finds_its_record() {
     assert_eq!(unmatched(&shop).await, [""; 0]);
     let payouts = shop.app.payouts(ListPage::default()).await.unwrap().items;
     assert_eq!(payouts.iter().map(|p| p.payout_id.as_str()).collect::<Vec<_>>(), [payout.as_str()]);
-    // What was paid out is in the bank, and the provider holds nothing more of ours.
+    // What was paid out is on its way to the bank, and the provider holds nothing more of ours.
     let books = shop.books().await;
-    assert_eq!((books["assets:bank"], books["assets:provider:simulator"]), (payouts[0].amount, 0));
+    assert_eq!((books["assets:payouts-in-transit"], books["assets:provider:simulator"]), (payouts[0].amount, 0));
     // Again changes nothing.
     assert_eq!(unmatched(&shop).await, [""; 0]);
     assert_eq!(shop.books().await, books);

@@ -239,6 +239,10 @@ async fn import(client: &Client, arguments: &Import, output: Output) -> Result<(
         money(int(&view, "deposits"), &currency),
         money(int(&view, "withdrawals"), &currency)
     );
+    for arrival in list(&view, "payouts") {
+        let amount = money(int(&arrival, "amount"), &currency);
+        let _ = write!(shown, "\nline {}: {amount} is the payout {}", int(&arrival, "line"), text(&arrival, "payout"));
+    }
     for rejected in list(&view, "rejected") {
         let _ = write!(shown, "\nline {}: {}", int(&rejected, "line"), text(&rejected, "reason"));
     }

@@ -3,10 +3,12 @@
 mod amount;
 mod csv;
 mod ofx;
+mod transit;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::Currency;
+use domain::bookkeeping::BANK;
 use domain::ledger::{Draft, Entry, EntryKind};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -135,6 +137,17 @@ struct Parsed {
     currency: Option<Currency>,
 }
 
+/// A deposit that was recognised as a payout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Arrival {
+    /// The number of its line in the file, from 1.
+    pub line: u64,
+    /// The payout's id.
+    pub payout: String,
+    /// In minor units.
+    pub amount: i64,
+}
+
 /// What an import did, or would do.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -156,6 +169,8 @@ pub struct ImportView {
     /// The id of the first entry; the others follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
+    /// Deposits that are payouts of a provider: they are booked against `assets:payouts-in-transit`. At most 1,000 are named.
+    pub payouts: Vec<Arrival>,
     /// Lines that cannot be imported; with any of them nothing is. At most 1,000 are named.
     pub rejected: Vec<Rejected>,
     /// How many there are.
@@ -214,14 +229,14 @@ struct Month {
 }
 
 impl Ledger {
-    /// Imports a file in one commit, or says what that would do. A line that was imported before is left out: by the bank's
-    /// id, or by its date, amount, text and place among lines that are equal in all of that.
+    /// Imports a file in one commit, or says what that would do. A line that was imported before is left out: by its date,
+    /// its amount and the bank's id, or else its text and its place among lines that are equal in all of that.
     ///
     /// # Errors
     /// [`ImportError`].
     pub async fn import(&self, bytes: &[u8], options: &ImportOptions) -> Result<ImportView, ImportError> {
         let parsed = parse(bytes, options)?;
-        let account = options.account.clone().unwrap_or_else(|| "assets:bank".into());
+        let account = options.account.clone().unwrap_or_else(|| BANK.into());
         let own = self.chart.get(&account).and_then(|account| account.currency);
         let currency = options.currency.or(parsed.currency).or(own).unwrap_or(self.currency);
         let mut rejected = parsed.rejected;
@@ -241,7 +256,7 @@ impl Ledger {
         if !rejected.is_empty() && !options.dry_run {
             return Err(ImportError::Rejected(rejected));
         }
-        let view = |known: u64, first: Option<i64>, imported: &[&Entry]| {
+        let view = |known: u64, first: Option<i64>, imported: &[Entry], payouts: Vec<Arrival>| {
             let amounts = || imported.iter().filter_map(|entry| entry.postings.first()).map(|posting| posting.amount);
             ImportView {
                 dry_run: options.dry_run,
@@ -252,6 +267,7 @@ impl Ledger {
                 account: account.clone(),
                 currency,
                 first: first.map(public_id),
+                payouts: payouts.into_iter().take(MAX_NAMED).collect(),
                 rejected_count: rejected.len() as u64,
                 rejected: rejected.iter().take(MAX_NAMED).cloned().collect(),
             }
@@ -266,27 +282,32 @@ impl Ledger {
                 .filter(|(_, month, mark, _)| fresh(month, mark) && seen.insert((month.as_str(), mark.as_str())))
                 .collect();
             let known = (entries.len() - new.len()) as u64;
-            let made: Vec<&Entry> = new.iter().map(|(.., entry)| entry).collect();
+            let mut made: Vec<Entry> = new.iter().map(|(.., entry)| entry.clone()).collect();
+            let numbers: Vec<u64> = new.iter().map(|(number, ..)| *number).collect();
+            let (arrivals, arrived) = self.recognise(&mut made, &numbers, currency).await?;
             if options.dry_run || new.is_empty() {
-                return Ok(view(known, None, &made));
+                return Ok(view(known, None, &made, arrivals));
             }
             for (_, month, mark, _) in &new {
                 if let Some(month) = months.get_mut(month) {
                     month.lines.insert(mark.clone());
                 }
             }
-            let copies: Vec<Entry> = made.iter().map(|entry| (*entry).clone()).collect();
             let mut batch = Batch::new();
-            let first = write_rows(&mut batch, &copies)?;
-            for month in months.into_values() {
+            let first = write_rows(&mut batch, &made)?;
+            for month in months.into_values().chain(arrived.into_values()) {
                 month.write(&mut batch)?;
+            }
+            if batch.ops().len() > store::MAX_BATCH_OPS {
+                let problem = "the file touches more months and rows than one commit takes; split it";
+                return Err(ImportError::File(problem.into()));
             }
             let found: usize = batch.ops().iter().map(Op::size_bytes).sum();
             if found > MAX_STORED_BYTES {
                 return Err(PostError::Size { most: MAX_STORED_BYTES, found }.into());
             }
             match self.commit(batch).await {
-                Ok(()) => return Ok(view(known, Some(first), &made)),
+                Ok(()) => return Ok(view(known, Some(first), &made, arrivals)),
                 // Another import of the account was faster: look again what is new.
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(PostError::from(error).into()),
@@ -366,10 +387,10 @@ fn month_of(date: Date) -> String {
     month_name(i32::from(date.year()) * 12 + i32::from(date.month()) - 1)
 }
 
-/// What a line is known by: 20 hex digits.
+/// What a line is known by: 20 hex digits. Some banks give the same id to several lines, so date and amount belong to it.
 fn mark(line: &Line, twins: &mut HashMap<String, u32>) -> String {
     let text = match &line.id {
-        Some(id) => format!("id {id}"),
+        Some(id) => format!("id {id} {} {}", line.date, line.amount),
         None => {
             let text = format!("line {} {} {}", line.date, line.amount, line.description);
             let twin = twins.entry(text.clone()).or_default();

@@ -75,10 +75,13 @@ async fn ofx_lines_go_by_the_banks_ids() {
     // A bank may write a line twice into one file: the same id is the same line.
     let twice = ledger.import(file(&[line("d", "3.00"), line("d", "3.00")]).as_bytes(), &options).await.unwrap();
     assert_eq!((twice.imported, twice.known), (1, 1));
+    // Some give one id to several lines: another amount is another line.
+    let reused = ledger.import(file(&[line("a", "5.00"), line("a", "7.50")]).as_bytes(), &options).await.unwrap();
+    assert_eq!((reused.imported, reused.known, reused.deposits), (1, 1, 750));
     ledger.consolidate().await.unwrap();
     let statement =
         ledger.statement("assets:bank", Some(Currency::USD), (Some("2026-03-03"), Some("2026-03-03"))).await;
-    assert_eq!(statement.unwrap().period.closing, 700);
+    assert_eq!(statement.unwrap().period.closing, 700 + 750);
 }
 
 async fn export(ledger: &Arc<Ledger>, format: ExportFormat, from: Option<&str>, to: Option<&str>) -> String {

@@ -143,7 +143,7 @@ impl Found<'_> {
         let of =
             |kind| self.movements.iter().filter(move |line| line.kind == kind).map(|line| line.amount).sum::<i64>();
         let (paid_out, fees) = (-of(MovementKind::Payout), self.movements.iter().map(|line| line.fee).sum());
-        self.expect("the bank", self.balance("assets:bank"), paid_out);
+        self.expect("on its way to the bank", self.balance("assets:payouts-in-transit"), paid_out);
         self.expect("the provider's fees", self.balance("expenses:provider-fees"), fees);
         Ok(())
     }
