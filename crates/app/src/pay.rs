@@ -144,7 +144,7 @@ impl App {
         let id = order::private_id(order_id).ok_or_else(not_found)?;
         let payment = Payment::load(&*self.store, id).await.map_err(StoreError::from)?.ok_or_else(not_found)?;
         let now = self.now();
-        let pace = self.ask_again(&payment, false, 0).unwrap_or(0);
+        let pace = self.ask_again(&payment, None, 0).unwrap_or(0);
         let asked_at = payment.ask_at().map(|ask_at| ask_at.saturating_sub(pace));
         let waits = payment.is_waiting() && !payment.is_over() && payment.intent().is_some();
         if !waits || asked_at.is_some_and(|at| at.saturating_add(CHECK_PAUSE_MS) > now) {
