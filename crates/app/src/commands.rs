@@ -120,6 +120,24 @@ pub struct ResolveOrder {
     pub note: String,
 }
 
+/// Settles a difference between the provider's account and our records.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExplainDifference {
+    /// The `id` of the difference.
+    #[schema(max_length = 500)]
+    pub id: String,
+    /// Why it is right all the same; at most 280 characters.
+    #[schema(max_length = 280)]
+    pub reason: String,
+    /// Who says so; at most 120 characters.
+    #[schema(max_length = 120)]
+    pub by: String,
+    /// The entry that books it, `ent_...`: what it posts to the provider's account must be the difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+}
+
 /// Gives money back. Without an amount, what the lines cost; without lines, all that is left.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -64,6 +64,7 @@ pub use payments::TakeError;
 pub use place::{PlaceError, Placed};
 pub use problem::{Kind, Problem};
 pub use receipts::{DownloadError, Links, ReceiptFile};
+pub use reconciliation::ExplainError;
 pub use records::{SCHEMA_VERSION, tables, views};
 pub use refunds::{OpenRefundError, RefundError, Requested};
 pub use resolve::ResolveError;

@@ -367,6 +367,22 @@ pub(crate) enum Payment {
         #[command(flatten)]
         server: Server,
     },
+    /// Settle what does not fit and is right all the same, such as a correction made at the provider
+    Explain {
+        /// The difference, as `comanda payment reconcile` names it
+        difference: String,
+        /// Why it is right all the same
+        #[arg(long)]
+        reason: String,
+        /// Who says so
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// The entry that books it; what it posts to the provider's account must be the difference
+        #[arg(long, value_name = "ENTRY")]
+        entry: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Match the provider's account to our records, and say what does not fit
     Reconcile {
         #[command(flatten)]

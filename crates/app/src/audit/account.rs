@@ -6,12 +6,12 @@ use store::{Query, ReadError, Row};
 use super::{PAGE, Run, difference};
 use crate::Instant;
 use crate::records::key::FAILED_EVENTS;
-use crate::records::reconciliation::{DIFFERENCES, PROGRESS};
+use crate::records::reconciliation::{DIFFERENCES, EXPLAINED, OPEN, PROGRESS};
 
 impl Run<'_> {
     pub(super) async fn account(&mut self) -> Result<(), ReadError> {
         let due = self.now - self.due_after_ms;
-        let query = Query::index(&DIFFERENCES, "by_open", 1);
+        let query = Query::index(&DIFFERENCES, "by_open", OPEN);
         self.each(query, |run, row| {
             run.count("open-differences");
             let text = |column: &str| row.text(column).unwrap_or_default();
@@ -29,6 +29,9 @@ impl Run<'_> {
             if found_at > due { run.warn(found) } else { run.differ(found) }
         })
         .await?;
+        // What a person has settled is no difference any more.
+        self.each(Query::index(&DIFFERENCES, "by_open", EXPLAINED), |run, _| run.count("explained-differences"))
+            .await?;
         let query = Query::index(&FAILED_EVENTS, "by_set_aside", 1);
         self.each(query, |run, row| {
             run.count("events-set-aside");

@@ -6,18 +6,25 @@ use domain::refund::RefundStatus;
 use store::{ReadError, Store};
 
 use super::{Pages, Run, difference};
+use crate::Instant;
 use crate::ledger;
-use crate::postings::of;
+use crate::postings::{captured_at, of};
+use crate::provider::MovementKind;
 use crate::records::ledger::ENTRIES;
+use crate::records::reconciliation::{MATCHES, MOVEMENTS, kind_name, movement_key, movement_of};
 use crate::records::refund::Refund;
 use crate::records::{Payment, order, refund};
 use crate::refunds;
 use crate::views::Difference;
 
+/// After how long the fee of a capture has to be known: by then its line stands in the provider's account.
+const FEE_DUE_MS: i64 = 24 * 3_600_000;
+
 /// The capture and the fee of a payment.
 pub(super) async fn check_payment(
     view: &dyn Store,
     payment: &Payment,
+    now: i64,
     found: &mut Vec<Difference>,
 ) -> Result<(), ReadError> {
     if payment.captured == 0 {
@@ -29,6 +36,12 @@ pub(super) async fn check_payment(
     if let Some(fee) = payment.fee().filter(|fee| *fee != 0) {
         let entry = bookkeeping::fee(of(payment, &id, store::clock::now_ms()), fee).ok().flatten();
         compare(view, &id, &fee_key(&id, payment.attempts), entry.as_ref(), found).await?;
+    }
+    let captured_at = captured_at(view, payment).await?;
+    if let (None, Some(at)) = (payment.fee(), captured_at.filter(|at| *at < now - FEE_DUE_MS)) {
+        let detail =
+            format!("what the provider kept of {} is not known, since {}", payment.captured, Instant(at).to_rfc3339());
+        found.push(difference("fee-unknown", id, detail));
     }
     Ok(())
 }
@@ -122,11 +135,46 @@ impl Run<'_> {
                     self.differ(difference("entry-key", subject, "the key stands for another entry, or for none"));
                 } else if !self.happened(&key).await? {
                     self.differ(difference("entry-without-record", subject, "nothing happened that it tells of"));
+                } else if let Some(problem) = self.against_line(&key, &entry.postings).await? {
+                    self.differ(difference("ledger-against-account", subject, problem));
                 }
             }
         }
         self.disputes_posted();
         Ok(())
+    }
+
+    /// What is wrong with an entry that only a line of the provider's account tells of, a payout or a fee of its own: the line
+    /// is there, and says the same amount.
+    async fn against_line(&self, key: &str, postings: &[Posting]) -> Result<Option<String>, ReadError> {
+        let view = &*self.view;
+        let prefix = bookkeeping::provider_account("");
+        let held = postings.iter().filter(|posting| posting.account.starts_with(&prefix));
+        let provider = held.clone().find_map(|posting| posting.account.strip_prefix(&prefix)).unwrap_or_default();
+        let posted: i64 = held.map(|posting| posting.amount).fold(0, i64::saturating_add);
+        let matched = async |kind: MovementKind, id: &str| {
+            let reference = format!("{}/{id}", kind_name(kind));
+            let row = view.get(&MATCHES, &reference.as_str().into()).await?;
+            Ok::<_, ReadError>(row.and_then(|row| row.text("movement").map(str::to_owned)))
+        };
+        let line = match key.split('/').collect::<Vec<_>>().as_slice() {
+            ["payout", id] => matched(MovementKind::Payout, id).await?,
+            ["reversal", "payout", id] => matched(MovementKind::PayoutFailure, id).await?,
+            ["fee", line] => Some(movement_key(provider, line)),
+            _ => return Ok(None),
+        };
+        let line = match line {
+            Some(line) => view.get(&MOVEMENTS, &line.as_str().into()).await?.as_ref().and_then(movement_of),
+            None => None,
+        };
+        let Some(line) = line else { return Ok(Some("no line of the provider's account tells of it".into())) };
+        let told = match (key.starts_with("fee/"), line.kind) {
+            (true, MovementKind::Fee) => line.amount.saturating_sub(line.fee),
+            (true, _) => -line.fee,
+            (false, _) => line.amount,
+        };
+        let detail = || format!("it posts {posted} to the provider's account, its line {} says {told}", line.id);
+        Ok((posted != told).then(detail))
     }
 
     /// Whether what the key of an entry names is there. Keys of people's entries are their own.

@@ -83,7 +83,7 @@ pub(super) async fn check(view: &dyn Store, order: &Order, now: i64) -> Result<V
     }
     check_reservation(view, order, now, &mut found).await;
     check_delivery(view, order, &mut found).await;
-    entries::check_payment(view, &payment, &mut found).await?;
+    entries::check_payment(view, &payment, now, &mut found).await?;
     Ok(found)
 }
 

@@ -46,7 +46,7 @@ pub(super) fn public_id(id: i64) -> String {
 }
 
 /// The id in a text.
-pub(super) fn private_id(text: &str) -> Option<i64> {
+pub(crate) fn private_id(text: &str) -> Option<i64> {
     crate::records::private_id("ent_", text)
 }
 

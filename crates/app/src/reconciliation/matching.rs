@@ -21,6 +21,8 @@ pub(crate) enum Reason {
     CurrencyDiffers,
     FeeUnexpected,
     UnknownKind,
+    /// A payout is not the sum of the lines that the provider says it is made of.
+    PayoutDiffers,
 }
 
 impl Reason {
@@ -32,6 +34,7 @@ impl Reason {
             Reason::CurrencyDiffers => "currency-differs",
             Reason::FeeUnexpected => "fee-unexpected",
             Reason::UnknownKind => "unknown-kind",
+            Reason::PayoutDiffers => "payout-differs",
         }
     }
 }

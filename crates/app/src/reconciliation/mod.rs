@@ -4,10 +4,14 @@
 //! It runs in bounded portions and can be cut off anywhere: a line is written once, in the commit of the entry it posts, and
 //! the place in the account is kept beside.
 
+mod explain;
 mod matching;
 mod missing;
+mod payout;
 mod progress;
 mod show;
+
+pub use explain::ExplainError;
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +24,7 @@ use crate::app::MAX_TRIES;
 use crate::error::StoreError;
 use crate::postings::{SettleError, charged};
 use crate::provider::{Movement, MovementKind, Movements, ProviderError};
-use crate::records::reconciliation::{DIFFERENCES, MATCHES, MOVEMENTS, movement_key, movement_of, movement_row};
+use crate::records::reconciliation::{DIFFERENCES, MATCHES, MOVEMENTS, OPEN, movement_key, movement_of, movement_row};
 use crate::records::{Payment, order};
 use crate::{App, Kind, Problem, ledger};
 use matching::{Finding, Reason};
@@ -159,7 +163,7 @@ impl App {
                 }
                 Err(_) => movement.clone(),
             };
-            let finding = self.find_record(movement).await?;
+            let finding = self.find(movement).await?;
             let mut batch = Batch::new();
             let reference = finding.reference.as_deref().filter(|_| finding.fits());
             batch.insert(movement_row(provider, movement, reference, now));
@@ -193,16 +197,16 @@ impl App {
 
     /// The match, or the difference.
     fn note(&self, key: &str, movement: &Movement, finding: &Finding, now: i64, batch: &mut Batch) {
+        if let (Some(reference), None | Some(Reason::PayoutDiffers)) = (&finding.reference, finding.reason) {
+            batch.put(Row::new(&MATCHES, reference.as_str(), vec![Value::from(key)]));
+        }
         match (&finding.reference, finding.reason) {
-            (Some(reference), None) => {
-                batch.put(Row::new(&MATCHES, reference.as_str(), vec![Value::from(key)]));
-            }
             (_, Some(reason)) => {
                 let subject = finding.reference.as_deref().unwrap_or(&movement.id);
                 let theirs = if reason == Reason::FeeUnexpected { movement.fee } else { movement.amount };
                 batch.put(difference(key, reason, subject, finding.ours, Some(theirs), &movement.currency, now));
             }
-            (None, None) => {}
+            (_, None) => {}
         }
     }
 
@@ -270,7 +274,7 @@ impl App {
     /// it came to the end of the list, from where the next beat begins anew.
     async fn look_again(&self, progress: &mut Progress, now: i64, until: Instant) -> Result<bool, StoreError> {
         for _ in 0..MAX_LOOKS {
-            let query = Query::index(&DIFFERENCES, "by_open", 1).limit(PAGE);
+            let query = Query::index(&DIFFERENCES, "by_open", OPEN).limit(PAGE);
             let page = match self.store.query(query.after(progress.looked_to.take())).await {
                 Ok(page) => page,
                 // The place is of another store's making: from the beginning.
@@ -308,7 +312,7 @@ impl App {
     }
 
     async fn match_again(&self, key: &str, movement: &Movement, now: i64) -> Result<(), StoreError> {
-        let finding = self.find_record(movement).await?;
+        let finding = self.find(movement).await?;
         let mut batch = Batch::new();
         self.post_once(self.stray_fee(movement, &finding)?, &mut batch).await?;
         learn_fee(movement, &finding, now, &mut batch)?;
@@ -328,7 +332,7 @@ impl App {
 
     async fn resolve_difference(&self, key: &str, mut batch: Batch, now: i64) -> Result<(), StoreError> {
         let resolved = vec![("open", Value::Null), ("resolved_at", Value::Int(now))];
-        batch.update(&DIFFERENCES, key, resolved, Some(("open", Value::Int(1))));
+        batch.update(&DIFFERENCES, key, resolved, Some(("open", Value::Int(OPEN))));
         match self.commit(batch).await {
             // Another beat did it.
             Ok(()) | Err(CommitError::Conflict { .. }) => Ok(()),
@@ -368,7 +372,10 @@ fn difference(
         Value::from(currency),
         Value::Int(now),
         Value::Null,
-        Value::Int(1),
+        Value::Int(OPEN),
+        Value::Null,
+        Value::Null,
+        Value::Null,
     ];
     Row::new(&DIFFERENCES, key, values)
 }

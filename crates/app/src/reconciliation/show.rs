@@ -4,8 +4,8 @@ use store::{Query, Row};
 
 use crate::commands::ListPage;
 use crate::orders::page_limit;
-use crate::records::reconciliation::{DIFFERENCES, MOVEMENTS, PROGRESS};
-use crate::views::{PayoutPage, PayoutView, ReconciliationPage, Unmatched};
+use crate::records::reconciliation::{DIFFERENCES, EXPLAINED, MOVEMENTS, OPEN, PROGRESS};
+use crate::views::{Explanation, PayoutPage, PayoutView, ReconciliationPage, Unmatched};
 use crate::{App, Instant, ListError};
 
 impl App {
@@ -37,24 +37,48 @@ impl App {
     /// # Errors
     /// [`ListError`].
     pub async fn reconciliation(&self, list: ListPage) -> Result<ReconciliationPage, ListError> {
+        self.differences(list, OPEN).await
+    }
+
+    /// The same, and a page of what a person has settled.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn explained_differences(&self, list: ListPage) -> Result<ReconciliationPage, ListError> {
+        self.differences(list, EXPLAINED).await
+    }
+
+    async fn differences(&self, list: ListPage, which: i64) -> Result<ReconciliationPage, ListError> {
         let limit = page_limit(list.limit)?;
         let progress = self.store.get(&PROGRESS, &self.provider.name().into()).await.map_err(ListError::Store)?;
-        let query = Query::index(&DIFFERENCES, "by_open", 1).limit(limit).after(list.cursor);
+        let query = Query::index(&DIFFERENCES, "by_open", which).limit(limit).after(list.cursor);
         let page = self.store.query(query).await?;
-        let unmatched = |row: &Row| Unmatched {
-            id: row.key().text().unwrap_or_default().to_owned(),
-            reason: row.text("reason").unwrap_or_default().to_owned(),
-            subject: row.text("subject").unwrap_or_default().to_owned(),
-            ours: row.int("ours"),
-            theirs: row.int("theirs"),
-            currency: row.text("currency").unwrap_or_default().to_owned(),
-            found_at: Instant(row.int("found_at").unwrap_or(0)),
-        };
         Ok(ReconciliationPage {
             provider: self.provider.name().to_owned(),
             as_of: progress.and_then(|row| row.int("completed_at")).map(Instant),
             items: page.rows.iter().map(unmatched).collect(),
             next: page.next,
         })
+    }
+}
+
+/// A difference as it is shown.
+pub(super) fn unmatched(row: &Row) -> Unmatched {
+    let text = |column: &str| row.text(column).unwrap_or_default().to_owned();
+    let explanation = row.text("explanation").map(|reason| Explanation {
+        reason: reason.to_owned(),
+        by: text("explained_by"),
+        at: Instant(row.int("resolved_at").unwrap_or(0)),
+        entry: row.text("entry").map(str::to_owned),
+    });
+    Unmatched {
+        id: row.key().text().unwrap_or_default().to_owned(),
+        reason: text("reason"),
+        subject: text("subject"),
+        ours: row.int("ours"),
+        theirs: row.int("theirs"),
+        currency: text("currency"),
+        found_at: Instant(row.int("found_at").unwrap_or(0)),
+        explanation,
     }
 }

@@ -32,7 +32,12 @@ pub(crate) static MATCHES: Table = Table {
     indexes: &[],
 };
 
-/// What does not fit; the key is a line's or our reference's. `open` is null once it fits.
+/// What `open` of a difference says while it does not fit.
+pub(crate) const OPEN: i64 = 1;
+/// What it says once a person has settled it.
+pub(crate) const EXPLAINED: i64 = 2;
+
+/// What does not fit; the key is a line's or our reference's. `open` is [`OPEN`], [`EXPLAINED`], or null once it fits.
 pub(crate) static DIFFERENCES: Table = Table {
     name: "reconciliation_differences",
     key: KeyShape::Text("id"),
@@ -45,6 +50,9 @@ pub(crate) static DIFFERENCES: Table = Table {
         Column::int("found_at"),
         Column::int("resolved_at").null(),
         Column::int("open").null(),
+        Column::text("explanation").null(),
+        Column::text("explained_by").null().personal(),
+        Column::text("entry").null(),
     ],
     indexes: &[Index { name: "by_open", columns: &["open", "found_at"] }],
 };

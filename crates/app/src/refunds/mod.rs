@@ -1,5 +1,6 @@
 //! Refunds: rows of their own, carried by a flow of their own. Whatever gives money back comes through here.
 
+mod adopt;
 mod entries;
 mod halt;
 mod news;

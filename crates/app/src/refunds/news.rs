@@ -175,7 +175,10 @@ impl App {
         now: i64,
         batch: &mut Batch,
     ) -> Result<WebhookOutcome, StoreError> {
-        let known = news.key.as_deref().and_then(read_key);
+        let known = match news.key.as_deref().and_then(read_key) {
+            Some(known) => Some(known),
+            None => self.adopted(news, intent).await?,
+        };
         let around = match known {
             Some((order_id, number, _)) => Around::load(self, order_id, number).await?,
             None => None,
@@ -207,7 +210,24 @@ impl App {
         Ok(if after == before { WebhookOutcome::Ignored } else { WebhookOutcome::Applied })
     }
 
-    /// A refund that was made in the provider's own console, or is of nobody we know.
+    /// The refund that was taken over under the provider's id: order, number and try.
+    async fn adopted(
+        &self,
+        news: &provider::Refund,
+        intent: Option<&Intent>,
+    ) -> Result<Option<(i64, i64, i64)>, StoreError> {
+        let payment = match intent.and_then(|intent| order::private_id(&intent.order_id)) {
+            Some(id) => Payment::load(&*self.store, id).await?,
+            None => None,
+        };
+        let Some(payment) = payment else { return Ok(None) };
+        let all = super::open::all(&*self.store, &payment).await?;
+        let found = all.iter().find(|refund| refund.text("provider_refund") == Some(news.id.as_str()));
+        Ok(found.map(|refund| (refund.order_id, refund.number, refund.attempt)))
+    }
+
+    /// A refund that was made in the provider's own console is taken over; one that does not fit, or is of nobody we know, is a
+    /// case for a person.
     async fn strange_refund(
         &self,
         news: &provider::Refund,
@@ -220,6 +240,9 @@ impl App {
             None => None,
         };
         let Some(order) = order else { return Ok(WebhookOutcome::Mismatch) };
+        if self.adopt(&order, news, now, batch).await? {
+            return Ok(WebhookOutcome::Applied);
+        }
         let reason = format!(
             "the provider reports the refund {} of {} {}, which was not asked for here",
             news.id, news.amount, news.currency

@@ -69,7 +69,8 @@ pub struct PayoutPage {
 pub struct Unmatched {
     /// The line, `PROVIDER/ID`, or our record.
     pub id: String,
-    /// `missing-here`, `missing-at-provider`, `amount-differs`, `currency-differs`, `fee-unexpected` or `unknown-kind`.
+    /// `missing-here`, `missing-at-provider`, `amount-differs`, `currency-differs`, `fee-unexpected`, `unknown-kind` or
+    /// `payout-differs`.
     pub reason: String,
     /// What it is about, as `refund/rfd_.../1`.
     pub subject: String,
@@ -83,6 +84,24 @@ pub struct Unmatched {
     pub currency: String,
     /// Since when it is known.
     pub found_at: Instant,
+    /// How a person settled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
+}
+
+/// How a person settled what does not fit.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// Why it is right all the same.
+    pub reason: String,
+    /// Who says so.
+    pub by: String,
+    /// When.
+    pub at: Instant,
+    /// The entry that books it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
 }
 
 /// What does not fit.

@@ -1,9 +1,16 @@
 //! Payouts on their way to the bank, and what the lines of the provider's account alone tell.
 
-use app::commands::ListPage;
+use std::sync::Arc;
+
+use app::commands::{ListPage, RequestRefund};
 use app::ledger::import::{ImportOptions, ImportView};
+use app::provider::Stripe;
+use serde_json::json;
+use store::memory::MemoryStore;
 use store::{Batch, Value};
 
+use crate::contract::stripe_config;
+use crate::fake_stripe::FakeStripe;
 use crate::shop::{Shop, lunch, settings};
 
 const GOOD: &str = "4242424242424242";
@@ -143,4 +150,96 @@ async fn a_missing_fee_is_asked_for_long_after_the_time_to_pay() {
     shop.run(&id, "tick:poll-payments").await;
     let fee = shop.app.settings().simulator.fee(5180);
     assert_eq!(shop.newest("payments").await.int("fee"), Some(fee));
+}
+
+#[tokio::test]
+async fn a_payout_is_the_sum_of_its_lines() {
+    let shop = shop().await;
+    paid(&shop).await;
+    a_moment_later().await;
+    shop.simulator.pay_out().await.unwrap().unwrap();
+    let paid = shop.newest("simulator_movements").await.int("amount").unwrap();
+    shop.set("simulator_movements", vec![("amount", Value::Int(paid - 7))]).await;
+    assert_eq!(reconcile(&shop).await, [format!("payout-differs Some({paid}) Some({})", paid - 7)]);
+    assert_eq!(shop.books().await["assets:payouts-in-transit"], 7 - paid);
+    let warned = |audit: &app::views::AuditReport| audit.warnings.iter().any(|warning| warning.code == "unreconciled");
+    assert!(warned(&shop.audit().await));
+    // A person settles it: with an entry of another amount not, with a reason and a name.
+    let id = shop.app.reconciliation(ListPage::default()).await.unwrap().items.remove(0).id;
+    let entry = shop.newest("ledger_entries").await.key().int().unwrap();
+    let entry = format!("ent_{}", store::id::encode(entry));
+    let explain = async |entry: Option<&str>, by: &str| {
+        let command = json!({ "id": id, "reason": "the bank keeps 7", "by": by, "entry": entry });
+        shop.app.explain_difference(serde_json::from_value(command).unwrap()).await
+    };
+    assert!(matches!(explain(Some(&entry), "Ana").await, Err(app::ExplainError::OtherAmount { difference: -7, .. })));
+    assert!(matches!(explain(Some("ent_0000000000000"), "Ana").await, Err(app::ExplainError::NoEntry(_))));
+    assert!(matches!(explain(None, " ").await, Err(app::ExplainError::Text("by"))));
+    assert_eq!(explain(None, "Ana").await.unwrap().explanation.unwrap().by, "Ana");
+    assert!(matches!(explain(None, "Ana").await, Err(app::ExplainError::NotFound(_))));
+    // It stays settled, and is kept with who and why.
+    assert_eq!(reconcile(&shop).await, [""; 0]);
+    let audit = shop.audit().await;
+    assert_eq!((warned(&audit), audit.counts.get("explained-differences")), (false, Some(&1)));
+    let kept = shop.app.explained_differences(ListPage::default()).await.unwrap().items.remove(0);
+    assert_eq!(kept.explanation.unwrap().reason, "the bank keeps 7");
+}
+
+#[tokio::test]
+async fn an_entry_that_only_a_line_tells_of_needs_that_line_and_its_amount() {
+    let shop = shop().await;
+    paid_out(&shop).await;
+    assert_eq!(shop.audit().await.differences, []);
+    let line = shop.newest("provider_movements").await;
+    assert_eq!(line.text("kind"), Some("payout"));
+    shop.set("provider_movements", vec![("amount", Value::Int(-1))]).await;
+    let codes = async || {
+        let found = shop.audit().await.differences;
+        found.iter().map(|difference| difference.code.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes().await, ["ledger-against-account"]);
+    shop.take_out("provider_movements").await;
+    assert_eq!(codes().await, ["ledger-against-account"]);
+}
+
+#[tokio::test]
+async fn the_fee_of_a_capture_has_to_be_known_a_day_later() {
+    let shop = shop().await;
+    let id = paid(&shop).await;
+    forget_fee(&shop, &id).await;
+    assert_eq!(shop.audit().await.differences, [], "it may be on its way");
+    let of = |name: &str| app::tables().into_iter().find(|table| table.name == name).unwrap();
+    let long_ago = store::id::floor(store::clock::now_ms() - 48 * 3_600_000);
+    let mut batch = Batch::new();
+    let capture = format!("payment/{id}/capture/1");
+    batch.update(of("ledger_keys"), capture.as_str(), vec![("entry_id", Value::Int(long_ago))], None);
+    shop.store.commit(batch).await.unwrap();
+    let found = shop.audit().await.differences;
+    assert!(found.iter().any(|difference| difference.code == "fee-unknown" && difference.subject == id), "{found:?}");
+}
+
+#[tokio::test]
+async fn money_of_another_provider_is_not_asked_for() {
+    let store = Arc::new(MemoryStore::new());
+    let before = Shop::over(store.clone(), settings()).await;
+    let id = paid(&before).await;
+    let held = before.place(lunch(GOOD)).await;
+    before.run(&held, "validate-order reserve-stock request-payment webhook results:ok").await;
+    let command: RequestRefund = serde_json::from_value(json!({ "amount": 700, "reason": "quality" })).unwrap();
+    let refund = before.app.request_refund(&id, command, None, None).await.unwrap().refund.refund_id;
+    // From now on payments go through Stripe, which knows nothing of these.
+    let fake = FakeStripe::start().await;
+    let stripe = Arc::new(Stripe::new(&stripe_config(&fake.url), store::clock::now_ms).unwrap());
+    let shop = Shop::with_provider(store, settings(), None, Some(stripe)).await;
+    let input = json!({ "orderId": id, "refundId": refund, "taskToken": "token" });
+    assert_eq!(shop.call("request-refund", input).await, Err("OtherProvider".into()));
+    shop.run(&held, "capture-payment!OtherProvider reverse-payment!OtherProvider:CANCELLED").await;
+    shop.set("refunds", vec![("waiting", 1.into()), ("ask_at", 0.into())]).await;
+    shop.run(&id, "tick:poll-refunds").await;
+    assert!(shop.order(&id).await.needs_attention.unwrap_or_default().contains("`simulator`"));
+    assert_eq!(shop.newest("refunds").await.int("waiting"), None);
+    let audit = shop.audit().await;
+    assert!(!audit.differences.iter().any(|d| d.code == "money-unknown-to-the-provider"), "{:?}", audit.differences);
+    let named = |d: &&app::views::Difference| d.code == "provider-not-checked" && d.subject == "simulator";
+    assert_eq!(audit.warnings.iter().filter(named).count(), 1);
 }

@@ -242,15 +242,26 @@ async fn without_a_form_nothing_is_hosted() {
 }
 
 #[tokio::test]
-async fn a_refund_of_the_dashboard_whose_webhook_never_comes_goes_before_a_person() {
+async fn a_refund_of_the_dashboard_is_taken_over_also_if_its_webhook_never_comes() {
     let world = World::open().await;
     let id = world.paid("pm_card_visa").await;
     let intent = world.intent(&id);
     world.fake.act(|books| books.refund_by_hand(&intent, 700));
     world.fake.held();
+    for _ in 0..2 {
+        world.shop.run(&id, "tick:poll-events").await;
+        let order = world.shop.order(&id).await;
+        assert_eq!((order.needs_attention, order.payment.refunded), (None, 700));
+    }
+    assert_eq!(world.shop.refunds().await, 1, "its credit note is issued by the flow");
+    let books = world.shop.books().await;
+    assert_eq!(books["income:refunds"], 700);
+    assert_eq!(world.shop.audit().await.differences, []);
+    // More than is left is nothing that could be taken over.
+    world.fake.act(|books| books.refund_by_hand(&intent, 5_000));
+    world.fake.held();
     world.shop.run(&id, "tick:poll-events").await;
-    let order = world.shop.order(&id).await;
-    assert!(order.needs_attention.unwrap_or_default().contains("700"));
+    assert!(world.shop.order(&id).await.needs_attention.unwrap_or_default().contains("5000"));
 }
 
 #[tokio::test]

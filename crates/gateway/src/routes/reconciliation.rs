@@ -1,7 +1,7 @@
 //! The provider's payouts, what of its account does not fit our records, and its events that could not be taken.
 
-use app::commands::ListPage;
-use app::views::{EventPage, PayoutPage, ReconciliationPage};
+use app::commands::{ExplainDifference, ListPage};
+use app::views::{EventPage, PayoutPage, ReconciliationPage, Unmatched};
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -9,9 +9,16 @@ use utoipa::IntoParams;
 
 use super::resource;
 use crate::Gateway;
-use crate::http::{Action, Caller, Cursor, Params, Problem, Reply, Segment, Wire};
+use crate::http::{Action, Caller, Cursor, Json, Params, Problem, Reply, Segment, Wire};
 
-resource![list_payouts, show_reconciliation, run_reconciliation, list_events_set_aside, retry_event];
+resource![
+    list_payouts,
+    show_reconciliation,
+    run_reconciliation,
+    explain_difference,
+    list_events_set_aside,
+    retry_event
+];
 
 /// Which page.
 #[derive(Deserialize, IntoParams)]
@@ -46,21 +53,53 @@ async fn list_payouts(
     Ok(Reply::ok(&page))
 }
 
+/// Which page of what does not fit.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Differences {
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// 1 to 200, by default 50.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+    /// Those that a person has settled, instead of those that are open.
+    #[serde(default)]
+    explained: bool,
+}
+
 /// Show how far the reconciliation is, and what does not fit
 ///
 /// Every line of the provider's account is matched to a capture, refund, dispute, fee or payout, and the other way round. What
 /// does not fit is listed, oldest first, until it does.
-#[utoipa::path(get, path = "/v1/reconciliation", tag = "payments", params(Listing), responses(
+#[utoipa::path(get, path = "/v1/reconciliation", tag = "payments", params(Differences), responses(
     (status = 200, description = "a page of what does not fit", body = ReconciliationPage),
     (status = 400, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
 ))]
 async fn show_reconciliation(
     State(gateway): State<Gateway>,
     caller: Caller,
-    Params(listing): Params<Listing>,
+    Params(Differences { cursor, limit, explained }): Params<Differences>,
 ) -> Result<Reply, Problem> {
     caller.may(Action::ViewOrders)?;
-    reply(&gateway, listing.open()?).await
+    reply(&gateway, Listing { cursor, limit }.open()?, explained).await
+}
+
+/// Settle a difference that is right all the same
+///
+/// With the entry that books it, or with a reason alone. It is kept with who settled it, when and why, and the audit names it
+/// no more.
+#[utoipa::path(post, path = "/v1/reconciliation/explain", tag = "payments", request_body = ExplainDifference, responses(
+    (status = 200, description = "the difference, settled", body = Unmatched),
+    (status = 404, description = "it is no open difference", body = Wire, content_type = "application/problem+json"),
+    (status = 422, description = "a text or the entry does not do", body = Wire, content_type = "application/problem+json"),
+))]
+async fn explain_difference(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Json(command): Json<ExplainDifference>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::Operate)?;
+    Ok(Reply::ok(&gateway.app.explain_difference(command).await?))
 }
 
 /// Read the provider's account now
@@ -73,7 +112,7 @@ async fn show_reconciliation(
 async fn run_reconciliation(State(gateway): State<Gateway>, caller: Caller) -> Result<Reply, Problem> {
     caller.may(Action::MoveMoney)?;
     gateway.app.reconcile_now().await?;
-    reply(&gateway, ListPage::default()).await
+    reply(&gateway, ListPage::default(), false).await
 }
 
 /// List the provider's events that could not be taken, however often they were tried
@@ -111,8 +150,11 @@ async fn retry_event(
     Ok(Reply::json(StatusCode::ACCEPTED, &serde_json::json!({})))
 }
 
-async fn reply(gateway: &Gateway, list: ListPage) -> Result<Reply, Problem> {
-    let mut page = gateway.app.reconciliation(list).await?;
+async fn reply(gateway: &Gateway, list: ListPage, explained: bool) -> Result<Reply, Problem> {
+    let mut page = match explained {
+        true => gateway.app.explained_differences(list).await?,
+        false => gateway.app.reconciliation(list).await?,
+    };
     page.next = Cursor::seal(page.next);
     Ok(Reply::ok(&page))
 }
