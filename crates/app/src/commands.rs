@@ -5,6 +5,7 @@ use std::fmt;
 use domain::basket::LineRequest;
 use domain::customer::Customer;
 use domain::delivery::{Address, CourierEvent};
+use domain::dispute::DisputeStatus;
 use domain::payment::PaymentStatus;
 use domain::refund::{RefundLine, RefundReason, RefundStatus};
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,17 @@ pub struct RequestRefund {
 pub struct ListPayments {
     /// Only these.
     pub status: Option<PaymentStatus>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
+    /// 1 to 200; 50 by default.
+    pub limit: Option<usize>,
+}
+
+/// Which disputes to list.
+#[derive(Debug, Clone, Default)]
+pub struct ListDisputes {
+    /// Only these, the newest first; without it all, in the order of their ids.
+    pub status: Option<DisputeStatus>,
     /// The `next` of the page before.
     pub cursor: Option<String>,
     /// 1 to 200; 50 by default.

@@ -5,14 +5,14 @@ use domain::dispute::DisputeStatus;
 use store::{Batch, CommitError, Query, ReadError, Row};
 
 use crate::capture::{CaptureError, is_accepted};
-use crate::commands::ListPayments;
+use crate::commands::{ListDisputes, ListPayments};
 use crate::error::StoreError;
 use crate::orders::{page_limit, payment_view, scan};
 use crate::provider::ProviderError;
 use crate::records::dispute::DISPUTES;
 use crate::records::payment::PAYMENTS;
 use crate::records::{Order, Payment, damaged, order};
-use crate::views::{DisputeView, PaymentDetail, PaymentPage};
+use crate::views::{DisputePage, DisputeView, PaymentDetail, PaymentPage};
 use crate::{App, FindError, Instant, Kind, ListError, Problem};
 
 /// The most disputes of one payment that are shown.
@@ -112,6 +112,21 @@ impl App {
         Ok(PaymentPage { items: items.collect::<Result<_, ReadError>>()?, next: page.next })
     }
 
+    /// A page of disputes.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn disputes(&self, list: ListDisputes) -> Result<DisputePage, ListError> {
+        let query = match list.status {
+            Some(status) => Query::index(&DISPUTES, "by_status", status.as_str()),
+            None => Query::table(&DISPUTES),
+        };
+        let query = query.descending().limit(page_limit(list.limit)?).after(list.cursor);
+        let page = self.store.query(query).await?;
+        let items = page.rows.iter().map(dispute_view).collect::<Result<_, ReadError>>()?;
+        Ok(DisputePage { items, next: page.next })
+    }
+
     /// Takes what a payment holds, before the flow comes to it: for an order that the shop works on. With `revision`, only if
     /// the payment still has it. Returns once that is durable.
     ///
@@ -176,6 +191,7 @@ fn dispute_view(row: &Row) -> Result<DisputeView, ReadError> {
     let status = row.text("status").and_then(DisputeStatus::from_name);
     Ok(DisputeView {
         dispute_id: row.key().text().unwrap_or_default().to_owned(),
+        order_id: order::public_id(int("order_id")?),
         status: status.ok_or_else(|| damaged(row, "status"))?,
         amount: int("amount")?,
         fee: int("fee")?,

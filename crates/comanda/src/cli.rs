@@ -354,6 +354,14 @@ pub(crate) enum Payment {
         #[command(flatten)]
         server: Server,
     },
+    /// List disputes: the customers' banks ask for money back
+    Disputes {
+        /// Only those in this status: INQUIRY, OPEN, WON or LOST
+        #[arg(long)]
+        status: Option<String>,
+        #[command(flatten)]
+        server: Server,
+    },
     /// List what the provider paid out
     Payouts {
         #[command(flatten)]

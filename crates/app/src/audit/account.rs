@@ -5,7 +5,9 @@ use store::{Query, ReadError, Row};
 
 use super::{PAGE, Run, difference};
 use crate::Instant;
+use crate::ledger::State;
 use crate::records::key::FAILED_EVENTS;
+use crate::records::ledger::PENDING;
 use crate::records::reconciliation::{DIFFERENCES, EXPLAINED, OPEN, PROGRESS};
 
 impl Run<'_> {
@@ -43,6 +45,7 @@ impl Run<'_> {
         .await?;
         self.tell("provider-account", 0.5);
         self.is_read_lately(due).await?;
+        self.is_consolidated(due).await?;
         self.tell("provider-account", 1.0);
         Ok(())
     }
@@ -56,6 +59,23 @@ impl Run<'_> {
             let since = read_at.map_or_else(|| "never".to_owned(), |at| Instant(at).to_rfc3339());
             let detail = format!("the account was read to its end last: {since}; `comanda payment reconcile` reads it");
             self.warn(difference("account-not-read", name, detail));
+        }
+        Ok(())
+    }
+
+    /// Names entries that the daily consolidation has not counted for long: a warning if a person has stopped it.
+    async fn is_consolidated(&mut self, due: i64) -> Result<(), ReadError> {
+        let oldest = self.view.query(Query::table(&PENDING).limit(1)).await?;
+        let oldest = oldest.rows.first().and_then(|row| row.key().int()).map(store::id::time_ms);
+        let Some(at) = oldest.filter(|at| *at < due) else { return Ok(()) };
+        let stopped = State::load(&*self.view).await?.is_some_and(|state| state.stopped);
+        let detail =
+            format!("entries since {} are in no report; `comanda ledger status` says why", Instant(at).to_rfc3339());
+        let found = difference("not-consolidated", "ledger", detail);
+        if stopped {
+            self.warn(found)
+        } else {
+            self.differ(found)
         }
         Ok(())
     }

@@ -19,8 +19,10 @@ use crate::signature;
 pub const MAX_BATCH_ENTRIES: usize = 10_000;
 /// The most bytes that one batch may take in the store: a commit takes 4 MiB.
 pub const MAX_STORED_BYTES: usize = 3_500_000;
-/// Entries of one row.
+/// The most entries of one row.
 pub(super) const ROW_ENTRIES: usize = 500;
+/// About the most bytes of one row: an item of DynamoDB takes 400 KB.
+const ROW_BYTES: usize = 200_000;
 /// The longest idempotency key, in characters.
 const MAX_KEY: usize = 255;
 
@@ -49,6 +51,7 @@ impl Ledger {
         let key = client_key("entry", key)?;
         let fingerprint = key.as_ref().map(|_| fingerprint(&command));
         let draft = self.draft(command);
+        self.refresh_chart(std::slice::from_ref(&draft)).await?;
         let entry = self.checked(Draft { key, ..draft }, "")?;
         self.post_one(entry, fingerprint.as_deref()).await?.ok_or(PostError::KeyReused)
     }
@@ -68,6 +71,7 @@ impl Ledger {
         let at = command.effective_at.map_or_else(|| self.now(), |at| at.0);
         let fingerprint = fingerprint(&command);
         let draft = Draft::reversal(&reference, &entry.postings, at, command.reason);
+        self.refresh_chart(std::slice::from_ref(&draft)).await?;
         let reversal = self.checked(draft, "")?;
         match self.post_one(reversal, Some(&fingerprint)).await? {
             Some(accepted) => Ok(accepted),
@@ -89,9 +93,10 @@ impl Ledger {
         }
         let key = client_key("batch", key)?;
         let fingerprint = key.as_ref().map(|_| fingerprint(&command));
-        let drafts = command.entries.into_iter().map(|entry| self.draft(entry));
+        let drafts: Vec<Draft> = command.entries.into_iter().map(|entry| self.draft(entry)).collect();
+        self.refresh_chart(&drafts).await?;
         let entries: Result<Vec<Entry>, PostError> =
-            drafts.enumerate().map(|(at, draft)| self.checked(draft, Prefix::Entry(at))).collect();
+            drafts.into_iter().enumerate().map(|(at, draft)| self.checked(draft, Prefix::Entry(at))).collect();
         let mut batch = Batch::new();
         let first = write_rows(&mut batch, &entries?)?;
         if let Some(key) = &key {
@@ -176,6 +181,12 @@ impl Ledger {
         }
     }
 
+    /// Learns of the accounts that other processes have opened or closed, before entries are checked.
+    async fn refresh_chart(&self, drafts: &[Draft]) -> Result<(), PostError> {
+        let codes = drafts.iter().flat_map(|draft| &draft.postings).map(|posting| posting.account.as_str());
+        Ok(self.chart.refresh(&*self.store, codes, self.now()).await?)
+    }
+
     pub(super) fn checked(&self, draft: Draft, prefix: impl Into<Prefix>) -> Result<Entry, PostError> {
         let prefix = prefix.into();
         let entry = draft.check().map_err(|error| PostError::Invalid { prefix: prefix.to_string(), error })?;
@@ -216,14 +227,38 @@ impl std::fmt::Display for Prefix {
 pub(super) fn write_rows(batch: &mut Batch, entries: &[Entry]) -> Result<i64, PostError> {
     let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     let first = store::id::next_many(count);
-    for (at, entries) in entries.chunks(ROW_ENTRIES).enumerate() {
-        write_row(batch, first + i64::try_from(at * ROW_ENTRIES).unwrap_or(0), entries);
+    let mut id = first;
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let (row, after) = rest.split_at(row_length(rest));
+        write_row(batch, id, row);
+        id += i64::try_from(row.len()).unwrap_or(0);
+        rest = after;
     }
     let found: usize = batch.ops().iter().map(store::Op::size_bytes).sum();
     match found > MAX_STORED_BYTES {
         true => Err(PostError::Size { most: MAX_STORED_BYTES, found }),
         false => Ok(first),
     }
+}
+
+/// How many of the entries the next row takes: at least one.
+fn row_length(entries: &[Entry]) -> usize {
+    let mut bytes = 0;
+    let fits = |entry: &&Entry| {
+        bytes += about_bytes(entry);
+        bytes <= ROW_BYTES
+    };
+    entries.iter().take(ROW_ENTRIES).take_while(fits).count().max(1)
+}
+
+/// About what an entry takes in its row; texts may grow when they are quoted.
+fn about_bytes(entry: &Entry) -> usize {
+    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let texts = entry.description.len() + optional(&entry.key) + optional(&entry.reverses) + optional(&entry.reason);
+    let metadata: usize = entry.metadata.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+    let postings: usize = entry.postings.iter().map(|posting| posting.account.len() + 24).sum();
+    64 + texts + metadata + postings
 }
 
 /// A client's key, apart from those that payments and reversals have.

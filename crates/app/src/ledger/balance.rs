@@ -1,6 +1,7 @@
 //! The balance of an account at any instant, by the time at which entries count or by the time at which they were recorded.
 
 use std::ops::Bound;
+use std::time::Duration;
 
 use domain::Currency;
 use store::{Query, Store, Value};
@@ -20,8 +21,8 @@ use crate::error::StoreError;
 use crate::records::damaged;
 use crate::records::ledger::{ENTRIES, PAGES, TOTALS};
 
-/// The most rows of entries that one look reads.
-const MAX_ROWS: usize = 500_000;
+/// How long one look may read. It reads page by page, so what it takes of memory does not grow with the entries of the day.
+const MAX_TIME: Duration = Duration::from_secs(120);
 
 impl Ledger {
     /// The balance of an account at an instant, that instant included: the opening of its day from the projection, and the
@@ -117,11 +118,10 @@ async fn sum(
     wanted: impl Fn(&store::Row) -> bool,
 ) -> Result<i64, ReportError> {
     let mut scan = Scan::of(snapshot, query);
-    let (mut total, mut seen) = (0_i64, 0);
+    let (mut total, begin) = (0_i64, std::time::Instant::now());
     while let Some(rows) = scan.next().await? {
-        seen += rows.len();
-        if seen > MAX_ROWS {
-            return Err(ReportError::TooMany(MAX_ROWS));
+        if begin.elapsed() > MAX_TIME {
+            return Err(ReportError::TooMany(MAX_TIME.as_secs()));
         }
         for row in rows.iter().map(|counted| &counted.row).filter(|row| wanted(row)) {
             let recorded = row.key().int().map_or(0, store::id::time_ms);

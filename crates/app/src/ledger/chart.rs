@@ -1,7 +1,8 @@
 //! The chart of accounts, kept in memory whole: an entry costs no read for its accounts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use domain::Currency;
 use domain::ledger::{AccountKind, Posting, is_account_code};
@@ -17,6 +18,10 @@ use crate::records::ledger::ACCOUNTS;
 
 /// The most accounts of a chart.
 pub const MAX_ACCOUNTS: usize = 10_000;
+/// After how long the chart is read again.
+const STALE_MS: i64 = 5_000;
+/// How many accounts that are not known one request may have looked for.
+const MAX_MISSES: usize = 100;
 /// The most characters of an account's name.
 const MAX_NAME: usize = 120;
 
@@ -58,8 +63,13 @@ type Accounts = HashMap<String, Account>;
 /// The accounts in memory.
 ///
 /// Invariant: whoever was told that an account is open or closed finds it so with the next entry: the memory changes after
-/// the commit is durable and before the answer. An entry that was under way meanwhile may be judged either way.
-pub(super) struct Chart(RwLock<Arc<Accounts>>);
+/// the commit is durable and before the answer. An entry that was under way meanwhile may be judged either way. What another
+/// process that shares the store has changed is known [`STALE_MS`] later at most; an account that it has opened, at once.
+pub(super) struct Chart {
+    accounts: RwLock<Arc<Accounts>>,
+    /// When the chart was read last, in milliseconds since the epoch.
+    read_at: AtomicI64,
+}
 
 impl Chart {
     /// Reads the chart; adds what it lacks of the default one and the accounts of these payment providers. Processes that share
@@ -86,7 +96,8 @@ impl Chart {
                 Ok(receipt) => {
                     receipt.durable().await?;
                     accounts.extend(added);
-                    return Ok(Chart(RwLock::new(Arc::new(accounts))));
+                    let accounts = RwLock::new(Arc::new(accounts));
+                    return Ok(Chart { accounts, read_at: AtomicI64::new(now) });
                 }
                 // Another process was quicker: what it has added is read.
                 Err(CommitError::Conflict { .. }) => {}
@@ -96,9 +107,34 @@ impl Chart {
         Err(StoreError::Busy)
     }
 
+    /// Learns what other processes have changed: reads the chart anew if that was long ago, and looks for the accounts that are
+    /// not known. One caller at a time reads it, the others go on with what is known.
+    pub(super) async fn refresh(
+        &self,
+        store: &dyn Store,
+        codes: impl Iterator<Item = &str>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let read_at = self.read_at.load(Ordering::Acquire);
+        let due = now.saturating_sub(read_at) >= STALE_MS;
+        if due && self.read_at.compare_exchange(read_at, now, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            for (code, account) in list(store).await? {
+                self.remember(&code, account);
+            }
+        }
+        let known = self.accounts.read().clone();
+        let missing: HashSet<&str> = codes.filter(|code| !known.contains_key(*code)).take(MAX_MISSES).collect();
+        for code in missing.into_iter().filter(|code| is_account_code(code)) {
+            if let Some(row) = store.get(&ACCOUNTS, &code.into()).await? {
+                self.remember(code, read(&row)?);
+            }
+        }
+        Ok(())
+    }
+
     /// Whether all of these may be posted to. `prefix` is where the entry stands in the request.
     pub(super) fn check(&self, postings: &[Posting], prefix: &dyn std::fmt::Display) -> Result<(), PostError> {
-        let accounts = self.0.read().clone();
+        let accounts = self.accounts.read().clone();
         for (at, posting) in postings.iter().enumerate() {
             let pointer = || format!("{prefix}/postings/{at}/account");
             let code = || posting.account.chars().take(domain::ledger::MAX_CODE).collect();
@@ -118,14 +154,14 @@ impl Chart {
 
     /// Every account in the order of codes.
     pub(super) fn list(&self) -> Vec<AccountView> {
-        let accounts = self.0.read().clone();
+        let accounts = self.accounts.read().clone();
         let mut list: Vec<AccountView> = accounts.iter().map(|(code, account)| view(code, account)).collect();
         list.sort_by(|a, b| a.code.cmp(&b.code));
         list
     }
 
     pub(super) fn get(&self, code: &str) -> Option<AccountView> {
-        self.0.read().get(code).map(|account| view(code, account))
+        self.accounts.read().get(code).map(|account| view(code, account))
     }
 
     /// Opens an account. The same request again answers the account as it is.
@@ -142,7 +178,7 @@ impl Chart {
         if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
             return Err(AccountError::Name);
         }
-        if self.0.read().len() >= MAX_ACCOUNTS {
+        if self.accounts.read().len() >= MAX_ACCOUNTS {
             return Err(AccountError::Full(MAX_ACCOUNTS));
         }
         let account = Account { kind, name, currency, built_in: false, opened_at: now, closed_at: None, revision: 1 };
@@ -203,7 +239,7 @@ impl Chart {
     /// Keeps an account in memory, unless a newer state is there.
     fn remember(&self, code: &str, account: Account) -> AccountView {
         let shown = view(code, &account);
-        let mut accounts = self.0.write();
+        let mut accounts = self.accounts.write();
         if accounts.get(code).is_none_or(|known| known.revision < account.revision) {
             Arc::make_mut(&mut accounts).insert(code.to_owned(), account);
         }

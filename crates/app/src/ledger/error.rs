@@ -212,9 +212,11 @@ pub enum ReportError {
     /// The consolidation is stopped or behind.
     #[error("{0}")]
     Behind(&'static str),
-    /// More entries than a look at one instant may read.
-    #[error("more than {0} rows of entries lie around that instant; ask for a whole day's statement instead")]
-    TooMany(usize),
+    /// More entries than a look at one instant can read in its time, in seconds.
+    #[error(
+        "the entries around that instant cannot be read within {0} seconds; ask for a whole day's statement instead"
+    )]
+    TooMany(u64),
     /// The sums do not fit.
     #[error(transparent)]
     Overflow(#[from] Overflow),

@@ -1,5 +1,6 @@
 //! Exporting entries, a piece at a time: CSV, JSON lines, hledger's journal.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -149,11 +150,15 @@ fn csv(text: &mut String, recorded: &Recorded, day: i32) {
     }
 }
 
-/// A field of CSV, quoted where it must be.
+/// A text as a field of CSV, quoted where it must be. Spreadsheets take a text for a formula that begins with one of these
+/// signs, so it gets an apostrophe in front; one that begins with apostrophes and such a sign gets one more, so that a reader who
+/// takes one off has the text again.
 fn field(text: &str) -> String {
+    let is_formula = text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) };
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
+        false => text.into_owned(),
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) use entries::{private_id as entry_id, read_row};
 pub use error::{AccountError, PostError, ReportError};
 pub use export::{Export, ExportFormat};
 pub use post::{post, posted};
+pub(crate) use state::State;
 pub use statement::MAX_STATEMENT_DAYS;
 
 /// The ledger of one store.
@@ -64,6 +65,8 @@ pub struct Ledger {
     task: Mutex<Option<JoinHandle<()>>>,
     /// Tells the consolidation that there is something to do.
     wake: Arc<Notify>,
+    /// Why the last run failed; `None` once one did not.
+    problem: Mutex<Option<String>>,
 }
 
 /// The name of a process that shares its store with no other.
@@ -113,6 +116,7 @@ impl Ledger {
             unsettled: AtomicBool::new(false),
             task: Mutex::new(None),
             wake: Arc::default(),
+            problem: Mutex::new(None),
         };
         ledger.prepare().await?;
         Ok(ledger)

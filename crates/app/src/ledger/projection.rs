@@ -109,6 +109,7 @@ impl Ledger {
         let date = |day: i32| super::calendar::date(day).to_string();
         Ok(ProjectionView {
             running: !state.stopped,
+            problem: self.problem.lock().clone(),
             as_of: Instant(as_of),
             lag_ms: (self.now() - as_of).max(0),
             entries: state.entries,
@@ -432,6 +433,7 @@ async fn run(ledger: Weak<Ledger>) {
             tracing::error!(error = error as &dyn std::error::Error, "the daily consolidation fails");
         }
         failed = step.is_err();
+        *ledger.problem.lock() = step.as_ref().err().map(ToString::to_string);
         let wake = ledger.wake.clone();
         let store = ledger.store.clone();
         // Whoever waits does not keep the ledger.

@@ -10,7 +10,7 @@ const NAME: &str = "daily";
 
 /// The row of [`PROJECTION`].
 #[derive(Debug, Clone)]
-pub(super) struct State {
+pub(crate) struct State {
     /// The pages that are shown have this number.
     pub(super) generation: i64,
     /// The generation that a rebuild writes.
@@ -22,7 +22,7 @@ pub(super) struct State {
     /// Entries that are consolidated.
     pub(super) entries: i64,
     /// Whether a person has stopped it.
-    pub(super) stopped: bool,
+    pub(crate) stopped: bool,
     /// The zone and the cut-off of the pages.
     pub(super) calendar: String,
     /// The days that are sealed, first and last.
@@ -53,7 +53,7 @@ impl State {
         Row::new(&PROJECTION, NAME, values)
     }
 
-    pub(super) async fn load(store: &dyn Store) -> Result<Option<State>, ReadError> {
+    pub(crate) async fn load(store: &dyn Store) -> Result<Option<State>, ReadError> {
         store.get(&PROJECTION, &NAME.into()).await?.as_ref().map(State::from_row).transpose()
     }
 

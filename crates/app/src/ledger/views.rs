@@ -173,6 +173,9 @@ pub struct BatchView {
 pub struct ProjectionView {
     /// Whether it may run; a person can stop it.
     pub running: bool,
+    /// Why it does not go on although it may run; entries are accepted all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// Everything recorded up to this instant is in the reports.
     pub as_of: Instant,
     /// How far that is behind now.

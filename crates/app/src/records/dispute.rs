@@ -24,7 +24,10 @@ pub(crate) static DISPUTES: Table = Table {
         Column::int("updated_at"),
         Column::int("told_at").null(),
     ],
-    indexes: &[Index { name: "by_order", columns: &["order_id"] }],
+    indexes: &[
+        Index { name: "by_order", columns: &["order_id"] },
+        Index { name: "by_status", columns: &["status", "opened_at"] },
+    ],
 };
 
 /// A dispute as it stands in the store.

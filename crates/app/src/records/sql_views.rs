@@ -4,14 +4,16 @@
 use store::View;
 
 /// The views, which are named apart from the tables behind them.
-pub(crate) const PAYMENT_VIEWS: [View; 7] = [
+pub(crate) const PAYMENT_VIEWS: [View; 9] = [
     View { name: "payment_overview", query: PAYMENTS },
     View { name: "refund_overview", query: REFUNDS },
     View { name: "credit_note_overview", query: CREDIT_NOTES },
+    View { name: "dispute_overview", query: DISPUTES },
     View { name: "payouts", query: PAYOUTS },
     View { name: "provider_account", query: ACCOUNT },
     View { name: "provider_events_set_aside", query: EVENTS },
     View { name: "reconciliation_unmatched", query: UNMATCHED },
+    View { name: "reconciliation_explained", query: EXPLAINED },
 ];
 
 /// A time in milliseconds since 1970, as text.
@@ -113,6 +115,27 @@ const UNMATCHED: &str = concat!(
     "SELECT id, reason, subject, currency, ours, theirs, ",
     time!("found_at"),
     " AS found_at FROM reconciliation_differences WHERE open = 1"
+);
+
+/// What does not fit and was settled by a person, a line each.
+const EXPLAINED: &str = concat!(
+    "SELECT id, reason, subject, currency, ours, theirs, explanation, explained_by, entry, ",
+    time!("resolved_at"),
+    " AS explained_at FROM reconciliation_differences WHERE open = 2"
+);
+
+/// A dispute a line.
+const DISPUTES: &str = concat!(
+    "SELECT dispute.id AS dispute_id, ",
+    public_id!("ord_", "dispute.order_id"),
+    " AS order_id, placed.number AS order_number, dispute.status AS status, dispute.currency AS currency,
+      dispute.amount AS amount, dispute.fee AS fee, dispute.reason AS reason, ",
+    time!("dispute.respond_by"),
+    " AS respond_by, ",
+    time!("dispute.opened_at"),
+    " AS opened_at, ",
+    time!("dispute.updated_at"),
+    " AS updated_at FROM disputes AS dispute LEFT JOIN orders AS placed ON placed.id = dispute.order_id"
 );
 
 /// An event of the provider that could not be taken, a line each.

@@ -10,7 +10,7 @@ mod order;
 mod payment;
 mod refund;
 
-pub use account::{EventPage, EventSetAside, PayoutPage, PayoutView, ReconciliationPage, Unmatched};
+pub use account::{EventPage, Explanation, EventSetAside, PayoutPage, PayoutView, ReconciliationPage, Unmatched};
 pub use audit::{AuditMoney, AuditReport, Difference, Stats};
 pub use bench::{BenchStatus, BenchVerdict};
 pub use catalogue::{CatalogueView, CheckoutForm, CheckoutView, ProductView, StockView};
@@ -20,5 +20,5 @@ pub use order::{
     DeliveryView, KitchenList, KitchenOrder, OrderChange, OrderPage, OrderSummary, OrderView, PlacedOrder,
     TimelineEntry,
 };
-pub use payment::{DisputeView, Failure, PaymentDetail, PaymentPage, PaymentView};
+pub use payment::{DisputePage, DisputeView, Failure, PaymentDetail, PaymentPage, PaymentView};
 pub use refund::{RefundList, RefundPage, RefundView};

@@ -96,6 +96,8 @@ pub struct PaymentDetail {
 pub struct DisputeView {
     /// The provider's id.
     pub dispute_id: String,
+    /// The order whose payment it is about.
+    pub order_id: String,
     /// Where it stands.
     pub status: DisputeStatus,
     /// Minor units.
@@ -111,6 +113,16 @@ pub struct DisputeView {
     pub respond_by: Option<Instant>,
     /// When it was heard of.
     pub opened_at: Instant,
+}
+
+/// A page of disputes.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct DisputePage {
+    /// Those of a status: the newest first.
+    pub items: Vec<DisputeView>,
+    /// The cursor of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A page of payments.

@@ -19,6 +19,28 @@ async fn status(shop: &Shop, id: &str) -> &'static str {
     shop.order(id).await.payment.status.as_str()
 }
 
+#[tokio::test]
+async fn disputes_are_listed_by_their_status() {
+    let shop = Shop::open().await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let id = paid(&shop, "4000000000000259").await;
+        shop.run(&id, "timer webhook").await;
+        ids.push(id);
+    }
+    shop.run(&ids[0], "dispute:lost webhook").await;
+    let list = async |status: Option<domain::dispute::DisputeStatus>| {
+        let list = app::commands::ListDisputes { status, ..app::commands::ListDisputes::default() };
+        let page = shop.app.disputes(list).await.unwrap();
+        let mut orders: Vec<String> = page.items.into_iter().map(|dispute| dispute.order_id).collect();
+        orders.sort();
+        orders
+    };
+    assert_eq!(list(None).await, ids);
+    assert_eq!(list(Some(domain::dispute::DisputeStatus::Open)).await, ids[1..]);
+    assert_eq!(list(Some(domain::dispute::DisputeStatus::Lost)).await, ids[..1]);
+}
+
 async fn lines(shop: &Shop, which: Movements) -> Vec<Movement> {
     let mut all = Vec::new();
     let mut cursor = None;

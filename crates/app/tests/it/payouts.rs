@@ -243,3 +243,21 @@ async fn money_of_another_provider_is_not_asked_for() {
     let named = |d: &&app::views::Difference| d.code == "provider-not-checked" && d.subject == "simulator";
     assert_eq!(audit.warnings.iter().filter(named).count(), 1);
 }
+
+#[tokio::test]
+async fn entries_that_nobody_counts_are_named() {
+    let shop = shop().await;
+    paid(&shop).await;
+    let audit = async || {
+        let simulator: Arc<dyn app::provider::PaymentProvider> = shop.simulator.clone();
+        let auditor = app::Auditor::new(app::Source::Live(shop.store.clone()), move |_| simulator.clone());
+        let report = auditor.due_after(-60_000).run(&|_| {}).await.unwrap();
+        let named = |of: &[app::views::Difference]| of.iter().any(|found| found.code == "not-consolidated");
+        (named(&report.differences), named(&report.warnings))
+    };
+    assert_eq!(audit().await, (true, false));
+    shop.app.ledger().set_stopped(true).await.unwrap();
+    assert_eq!(audit().await, (false, true), "a person has stopped it");
+    shop.app.ledger().consolidate().await.unwrap();
+    assert_eq!(audit().await, (false, false));
+}

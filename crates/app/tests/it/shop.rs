@@ -446,9 +446,12 @@ impl Shop {
         let page = self.store.query(Query::table(table).limit(store::MAX_PAGE)).await.unwrap();
         let mut sums = BTreeMap::new();
         for row in page.rows {
-            let recorded = app::ledger::entry(&*self.store, row.key().int().unwrap()).await.unwrap().unwrap();
-            for posting in recorded.entry.postings {
-                *sums.entry(posting.account).or_default() += posting.amount;
+            let first = row.key().int().unwrap();
+            for id in first..first + row.int("entries").unwrap() {
+                let recorded = app::ledger::entry(&*self.store, id).await.unwrap().unwrap();
+                for posting in recorded.entry.postings {
+                    *sums.entry(posting.account).or_default() += posting.amount;
+                }
             }
         }
         sums

@@ -217,7 +217,7 @@ impl World {
             self.shop.refunds().await;
             // A fee that was not told at once is asked for a minute later.
             self.shop.due_now(&self.id).await;
-            self.shop.run(&self.id, "tick:poll-events tick:poll-payments").await;
+            self.shop.run(&self.id, "tick:poll-events tick:poll-payments tick:reconcile").await;
             if round > 6 && self.fake.held().is_empty() && self.events.is_empty() {
                 return;
             }

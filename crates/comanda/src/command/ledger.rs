@@ -316,8 +316,12 @@ fn describe_status(status: &Value) -> String {
         Some(last) => format!("sealed {} to {last}", text(status, "firstSealed")),
         None => "no day is sealed".into(),
     };
+    let problem = match status.get("problem").and_then(Value::as_str) {
+        Some(problem) => format!("\nIt does not go on: {problem}"),
+        None => String::new(),
+    };
     format!(
-        "The daily consolidation {running}, as of {} (lag {} ms); {} entries counted, {more}{} rows pending.\nDays by {}; {sealed}.",
+        "The daily consolidation {running}, as of {} (lag {} ms); {} entries counted, {more}{} rows pending.\nDays by {}; {sealed}.{problem}",
         text(status, "asOf"),
         int(status, "lagMs"),
         int(status, "entries"),

@@ -46,6 +46,7 @@ pub(crate) async fn run(config: &Config, payment: cli::Payment, output: Output) 
             let view: Value = client(&server).post(&path, &json!({}), &[("If-Match", "*")]).await?;
             output.say(&view, format!("The payment of {order} is being called off."))
         }
+        cli::Payment::Disputes { status, server } => disputes(&client(&server), status.as_deref(), output).await,
         cli::Payment::Payouts { server } => payouts(&client(&server), output).await,
         cli::Payment::Events { retry, server } => events(&client(&server), retry.as_deref(), output).await,
         cli::Payment::Explain { difference, reason, by, entry, server } => {
@@ -176,6 +177,29 @@ fn line(refund: &Value) -> String {
 
 fn prefixed(failure: &str) -> String {
     if failure.is_empty() { String::new() } else { format!("  {failure}") }
+}
+
+async fn disputes(client: &Client, status: Option<&str>, output: Output) -> Result<(), Failure> {
+    let status = status.map(|s| format!("&status={}", encode(s))).unwrap_or_default();
+    let page: Value = client.get(&format!("/v1/disputes?limit=200{status}")).await?;
+    let mut text = String::new();
+    for dispute in items(&page) {
+        let field = |key: &str| dispute.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let amount = money(dispute.get("amount").and_then(Value::as_i64).unwrap_or_default(), &field("currency"));
+        let answer = field("respondBy");
+        let until = if answer.is_empty() { answer } else { format!("  answer until {answer}") };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{}  {}  {}  {amount:>14}  {}  {}{until}",
+            field("openedAt"),
+            field("disputeId"),
+            field("status"),
+            field("orderId"),
+            field("reason")
+        );
+    }
+    output.say(&page, if text.is_empty() { "No disputes.".into() } else { text })
 }
 
 async fn payouts(client: &Client, output: Output) -> Result<(), Failure> {

@@ -1,10 +1,11 @@
 //! Payments: another try of the customer, and the provider's webhooks.
 
 use app::WebhookOutcome;
-use app::commands::{ListPayments, PayOrder};
-use app::views::{PaymentDetail, PaymentPage, PaymentView};
+use app::commands::{ListDisputes, ListPayments, PayOrder};
+use app::views::{DisputePage, PaymentDetail, PaymentPage, PaymentView};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use domain::dispute::DisputeStatus;
 use domain::payment::PaymentStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,7 +15,7 @@ use super::resource;
 use crate::Gateway;
 use crate::http::{Action, Caller, Cursor, IfMatchOrAny, Json, Params, Problem, Reply, Segment, Wire, read};
 
-resource![pay_order, check_payment, list_payments, show_payment, capture_payment, receive_webhook];
+resource![pay_order, check_payment, list_payments, list_disputes, show_payment, capture_payment, receive_webhook];
 
 /// Pay an order again after a refusal
 ///
@@ -87,6 +88,37 @@ async fn list_payments(
     let Listing { status, cursor, limit } = listing;
     let list = ListPayments { status, cursor: Cursor::open(cursor.as_deref())?, limit };
     let mut page = gateway.app.payments(list).await?;
+    page.next = Cursor::seal(page.next);
+    Ok(Reply::ok(&page))
+}
+
+/// Which disputes.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Disputes {
+    /// Only those in this status, the newest first; without it all, in the order of their ids.
+    status: Option<DisputeStatus>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// 1 to 200, by default 50.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// List disputes
+#[utoipa::path(get, path = "/v1/disputes", tag = "payments", params(Disputes), responses(
+    (status = 200, description = "a page", body = DisputePage),
+    (status = 400, description = "a parameter is wrong", body = Wire, content_type = "application/problem+json"),
+))]
+async fn list_disputes(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Params(listing): Params<Disputes>,
+) -> Result<Reply, Problem> {
+    caller.may(Action::ViewOrders)?;
+    let Disputes { status, cursor, limit } = listing;
+    let list = ListDisputes { status, cursor: Cursor::open(cursor.as_deref())?, limit };
+    let mut page = gateway.app.disputes(list).await?;
     page.next = Cursor::seal(page.next);
     Ok(Reply::ok(&page))
 }

@@ -237,6 +237,9 @@ impl Ledger {
     pub async fn import(&self, bytes: &[u8], options: &ImportOptions) -> Result<ImportView, ImportError> {
         let parsed = parse(bytes, options)?;
         let account = options.account.clone().unwrap_or_else(|| BANK.into());
+        let others = [options.deposits.as_deref(), options.withdrawals.as_deref()];
+        let codes = std::iter::once(account.as_str()).chain(others.into_iter().flatten());
+        self.chart.refresh(&*self.store, codes, self.now()).await.map_err(PostError::from)?;
         let own = self.chart.get(&account).and_then(|account| account.currency);
         let currency = options.currency.or(parsed.currency).or(own).unwrap_or(self.currency);
         let mut rejected = parsed.rejected;

@@ -15,6 +15,25 @@ fn bank(amount: i64) -> app::ledger::views::PostEntry {
 }
 
 #[tokio::test]
+async fn no_row_of_a_batch_is_too_large_for_any_store() {
+    let store = Arc::new(MemoryStore::new());
+    let ledger = open(store.clone(), "UTC", 0).await;
+    let mut entry = transfer("income:sales", "assets:bank", 5, Currency::BRL, 1_760_000_000_000);
+    entry.description = "é".repeat(280);
+    entry.metadata = (0..10).map(|n| (format!("name {n}"), "x".repeat(200))).collect();
+    let batch = PostBatch { entries: vec![entry; 600] };
+    let posted = ledger.post_batch(batch, None).await.unwrap().answer;
+    let table = app::tables().into_iter().find(|table| table.name == "ledger_entries").unwrap();
+    let rows = store.query(store::Query::table(table)).await.unwrap().rows;
+    assert!(rows.len() > 2 && rows.iter().all(|row| row.size_bytes() < 400_000), "{}", rows.len());
+    assert_eq!(rows.iter().filter_map(|row| row.int("entries")).sum::<i64>(), 600);
+    // Every entry has its id, also the last one.
+    assert_eq!(ledger.show(&posted.last).await.unwrap().description, "é".repeat(280));
+    assert_eq!(ledger.consolidate().await.unwrap(), 600);
+    assert_eq!(ledger.verify().await.unwrap().differences, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_same_key_posts_once_and_another_body_is_refused() {
     let ledger = open(Arc::new(MemoryStore::new()), "America/Sao_Paulo", 0).await;
     let mut posts = tokio::task::JoinSet::new();

@@ -116,5 +116,16 @@ async fn exports_hold_every_entry_of_their_days() {
     assert!(journal.contains("2026-03-01 ca, fé \"x\", / y  ; id:ent_"), "{journal}");
     assert!(journal.ends_with("    assets:bank  BRL 1234.56\n    income:sales  BRL -1234.56\n\n"), "{journal}");
     assert_eq!(export(&ledger, ExportFormat::Json, Some("2027-01-01"), None).await, "");
+    // What a spreadsheet would take for a formula is a text; numbers stay numbers.
+    for text in ["=HYPERLINK(\"x\")", "+1", "-1", "@x", "'=1"] {
+        let mut formula = transfer("income:sales", "assets:bank", 7, Currency::BRL, at.as_millisecond() + 90_000_000);
+        formula.description = text.into();
+        ledger.post(formula, None).await.unwrap();
+    }
+    let csv = export(&ledger, ExportFormat::Csv, Some("2026-03-03"), None).await;
+    assert_eq!(csv.lines().count(), 1 + 10);
+    for text in ["\"'=HYPERLINK(\"\"x\"\")\"", "'+1", "'-1", "'@x", "''=1"] {
+        assert!(csv.contains(&format!(",manual,{text},income:sales,-0.07,BRL,,")), "{text} in {csv}");
+    }
     assert!(ledger.export(ExportFormat::Csv, Some("yesterday"), None).is_err());
 }

@@ -20,6 +20,28 @@ fn clock() -> i64 {
     store::clock::now_ms() + LATER_MS.load(Ordering::Relaxed)
 }
 
+#[tokio::test]
+async fn an_account_of_another_process_is_known_and_a_closed_one_is_refused() {
+    use std::sync::atomic::AtomicI64;
+    static AHEAD_MS: AtomicI64 = AtomicI64::new(0);
+    fn ahead() -> i64 {
+        store::clock::now_ms() + AHEAD_MS.load(Ordering::Relaxed)
+    }
+    let store = Arc::new(MemoryStore::new());
+    let one = open_as(store.clone(), "one", ahead).await;
+    let other = open_as(store.clone(), "other", ahead).await;
+    let code = "expenses:rent";
+    let open = app::ledger::views::OpenAccount { code: code.into(), name: "Rent".into(), currency: None };
+    one.open_account(open).await.unwrap();
+    let rent = || super::books::transfer("assets:cash", code, 5, domain::Currency::BRL, 1_760_000_000_000);
+    other.post(rent(), None).await.unwrap();
+    one.close_account(code, true).await.unwrap();
+    assert!(one.post(rent(), None).await.is_err());
+    AHEAD_MS.store(5_000, Ordering::Relaxed);
+    let refused = other.post(rent(), None).await;
+    assert!(matches!(refused, Err(app::ledger::PostError::ClosedAccount { .. })), "{refused:?}");
+}
+
 /// Longer than a silent holder keeps a lease.
 const SILENCE_MS: i64 = 61_000;
 /// Of two days before now.
