@@ -10,7 +10,7 @@ mod order;
 mod payment;
 mod refund;
 
-pub use account::{EventPage, Explanation, EventSetAside, PayoutPage, PayoutView, ReconciliationPage, Unmatched};
+pub use account::{EventPage, EventSetAside, Explanation, PayoutPage, PayoutView, ReconciliationPage, Unmatched};
 pub use audit::{AuditMoney, AuditReport, Difference, Stats};
 pub use bench::{BenchStatus, BenchVerdict};
 pub use catalogue::{CatalogueView, CheckoutForm, CheckoutView, ProductView, StockView};
