@@ -214,6 +214,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List disputes */
+        get: operations["list_disputes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/engine": {
         parameters: {
             query?: never;
@@ -1230,6 +1247,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/reconciliation/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle a difference that is right all the same
+         * @description With the entry that books it, or with a reason alone. It is kept with who settled it, when and why, and the audit names it
+         *     no more.
+         */
+        post: operations["explain_difference"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/refunds": {
         parameters: {
             query?: never;
@@ -1457,6 +1495,21 @@ export interface components {
             delta: number;
             /** @description Why, at most 280 characters. */
             reason: string;
+        };
+        /** @description A deposit that was recognised as a payout. */
+        Arrival: {
+            /**
+             * Format: int64
+             * @description The number of its line in the file, from 1.
+             */
+            line: number;
+            /** @description The payout's id. */
+            payout: string;
+            /**
+             * Format: int64
+             * @description In minor units.
+             */
+            amount: number;
         };
         /** @description The sums of an audit, in minor units. */
         AuditMoney: {
@@ -1837,6 +1890,13 @@ export interface components {
             /** @description Both sides. */
             detail: string;
         };
+        /** @description A page of disputes. */
+        DisputePage: {
+            /** @description Those of a status: the newest first. */
+            items: components["schemas"]["DisputeView"][];
+            /** @description The cursor of the next page; absent at the end. */
+            next?: string | null;
+        };
         /**
          * @description Where a dispute stands.
          * @enum {string}
@@ -1846,6 +1906,8 @@ export interface components {
         DisputeView: {
             /** @description The provider's id. */
             disputeId: string;
+            /** @description The order whose payment it is about. */
+            orderId: string;
             /** @description Where it stands. */
             status: components["schemas"]["DisputeStatus"];
             /**
@@ -1977,6 +2039,28 @@ export interface components {
             /** @description The states that it is at. */
             waitingFor: string[];
         };
+        /** @description Settles a difference between the provider's account and our records. */
+        ExplainDifference: {
+            /** @description The `id` of the difference. */
+            id: string;
+            /** @description Why it is right all the same; at most 280 characters. */
+            reason: string;
+            /** @description Who says so; at most 120 characters. */
+            by: string;
+            /** @description The entry that books it, `ent_...`: what it posts to the provider's account must be the difference. */
+            entry?: string | null;
+        };
+        /** @description How a person settled what does not fit. */
+        Explanation: {
+            /** @description Why it is right all the same. */
+            reason: string;
+            /** @description Who says so. */
+            by: string;
+            /** @description When. */
+            at: components["schemas"]["Instant"];
+            /** @description The entry that books it. */
+            entry?: string | null;
+        };
         /** @description Something added to a product for a price. */
         Extra: {
             /** @description Its code, unique in the product. */
@@ -2038,6 +2122,8 @@ export interface components {
             currency: components["schemas"]["Currency"];
             /** @description The id of the first entry; the others follow. */
             first?: string | null;
+            /** @description Deposits that are payouts of a provider: they are booked against `assets:payouts-in-transit`. At most 1,000 are named. */
+            payouts: components["schemas"]["Arrival"][];
             /** @description Lines that cannot be imported; with any of them nothing is. At most 1,000 are named. */
             rejected: components["schemas"]["Rejected"][];
             /**
@@ -2748,6 +2834,8 @@ export interface components {
         ProjectionView: {
             /** @description Whether it may run; a person can stop it. */
             running: boolean;
+            /** @description Why it does not go on although it may run; entries are accepted all the same. */
+            problem?: string | null;
             /** @description Everything recorded up to this instant is in the reports. */
             asOf: components["schemas"]["Instant"];
             /**
@@ -3172,7 +3260,10 @@ export interface components {
         Unmatched: {
             /** @description The line, `PROVIDER/ID`, or our record. */
             id: string;
-            /** @description `missing-here`, `missing-at-provider`, `amount-differs`, `currency-differs`, `fee-unexpected` or `unknown-kind`. */
+            /**
+             * @description `missing-here`, `missing-at-provider`, `amount-differs`, `currency-differs`, `fee-unexpected`, `unknown-kind` or
+             *     `payout-differs`.
+             */
             reason: string;
             /** @description What it is about, as `refund/rfd_.../1`. */
             subject: string;
@@ -3190,6 +3281,7 @@ export interface components {
             currency: string;
             /** @description Since when it is known. */
             foundAt: components["schemas"]["Instant"];
+            explanation?: null | components["schemas"]["Explanation"];
         };
         /** @description What verifying found. */
         VerifyView: {
@@ -3682,6 +3774,42 @@ export interface operations {
             };
             /** @description there is no such delivery */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_disputes: {
+        parameters: {
+            query?: {
+                /** @description Only those in this status, the newest first; without it all, in the order of their ids. */
+                status?: components["schemas"]["DisputeStatus"];
+                /** @description The `next` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200, by default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputePage"];
+                };
+            };
+            /** @description a parameter is wrong */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6029,6 +6157,8 @@ export interface operations {
                 cursor?: string;
                 /** @description 1 to 200, by default 50. */
                 limit?: number;
+                /** @description Those that a person has settled, instead of those that are open. */
+                explained?: boolean;
             };
             header?: never;
             path?: never;
@@ -6076,6 +6206,48 @@ export interface operations {
             };
             /** @description the store cannot be read */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_difference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplainDifference"];
+            };
+        };
+        responses: {
+            /** @description the difference, settled */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unmatched"];
+                };
+            };
+            /** @description it is no open difference */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description a text or the entry does not do */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

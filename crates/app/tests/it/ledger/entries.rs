@@ -24,6 +24,7 @@ async fn no_row_of_a_batch_is_too_large_for_any_store() {
     let batch = PostBatch { entries: vec![entry; 600] };
     let posted = ledger.post_batch(batch, None).await.unwrap().answer;
     let table = app::tables().into_iter().find(|table| table.name == "ledger_entries").unwrap();
+    let store: Arc<dyn store::Store> = store;
     let rows = store.query(store::Query::table(table)).await.unwrap().rows;
     assert!(rows.len() > 2 && rows.iter().all(|row| row.size_bytes() < 400_000), "{}", rows.len());
     assert_eq!(rows.iter().filter_map(|row| row.int("entries")).sum::<i64>(), 600);
