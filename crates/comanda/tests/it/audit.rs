@@ -73,7 +73,7 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE disputes SET order_id = 1", "dispute-without-payment"),
     (
         "INSERT INTO reconciliation_differences VALUES \
-         ('simulator/x', 'missing-here', 'x', NULL, 5, 'BRL', 1, NULL, 1)",
+         ('simulator/x', 'missing-here', 'x', NULL, 5, 'BRL', 1, NULL, 1, NULL, NULL, NULL)",
         "unreconciled",
     ),
     (

@@ -59,7 +59,7 @@ async fn what_came_in_is_paid_out_once_across_a_crash() {
     assert_eq!(after.iter().collect::<BTreeSet<_>>().len(), after.len());
     assert!(before.iter().all(|payout| after.contains(payout)) && after.len() > before.len());
     // The ledger moved it to the bank; nothing is left with the provider, and everything fits.
-    for (account, balance) in [("assets:bank", total), ("assets:provider:simulator", 0)] {
+    for (account, balance) in [("assets:payouts-in-transit", total), ("assets:provider:simulator", 0)] {
         let begin = Instant::now();
         loop {
             let shown: Value =
