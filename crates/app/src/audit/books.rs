@@ -82,13 +82,12 @@ pub(super) async fn check(
 ) -> Result<Vec<Difference>, FindError> {
     let mut found = Vec::new();
     let mut all = intents.clone();
-    if let Some(payment) = Payment::load(view, order_id).await.ok().flatten() {
-        if payment.provider() == provider.name() {
-            if payment.captured > 0 {
-                found.extend(missing(provider, &payment).await?);
-            }
-            all.extend(payment.intent().map(str::to_owned));
+    let payment = Payment::load(view, order_id).await.ok().flatten();
+    if let Some(payment) = payment.filter(|payment| payment.provider() == provider.name()) {
+        if payment.captured > 0 {
+            found.extend(missing(provider, &payment).await?);
         }
+        all.extend(payment.intent().map(str::to_owned));
     }
     for id in all {
         match provider.retrieve(&id).await {

@@ -200,13 +200,10 @@ impl App {
         if let (Some(reference), None | Some(Reason::PayoutDiffers)) = (&finding.reference, finding.reason) {
             batch.put(Row::new(&MATCHES, reference.as_str(), vec![Value::from(key)]));
         }
-        match (&finding.reference, finding.reason) {
-            (_, Some(reason)) => {
-                let subject = finding.reference.as_deref().unwrap_or(&movement.id);
-                let theirs = if reason == Reason::FeeUnexpected { movement.fee } else { movement.amount };
-                batch.put(difference(key, reason, subject, finding.ours, Some(theirs), &movement.currency, now));
-            }
-            (_, None) => {}
+        if let Some(reason) = finding.reason {
+            let subject = finding.reference.as_deref().unwrap_or(&movement.id);
+            let theirs = if reason == Reason::FeeUnexpected { movement.fee } else { movement.amount };
+            batch.put(difference(key, reason, subject, finding.ours, Some(theirs), &movement.currency, now));
         }
     }
 
