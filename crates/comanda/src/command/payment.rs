@@ -50,10 +50,7 @@ pub(crate) async fn run(config: &Config, payment: cli::Payment, output: Output) 
         cli::Payment::Payouts { server } => payouts(&client(&server), output).await,
         cli::Payment::Events { retry, server } => events(&client(&server), retry.as_deref(), output).await,
         cli::Payment::Explain { difference, reason, by, entry, server } => {
-            let mut command = json!({ "id": difference, "reason": reason, "by": by });
-            if let Some(entry) = entry {
-                command["entry"] = entry.into();
-            }
+            let command = json!({ "id": difference, "reason": reason, "by": by, "entry": entry });
             let view: Value = client(&server).post("/v1/reconciliation/explain", &command, &[]).await?;
             output.say(&view, format!("{difference} is settled."))
         }
