@@ -170,8 +170,10 @@ class Shop:
         return {queue: count for queue, count in counts.items() if count}
 
     def run_function(self, name, payload):
-        """Calls a function of the flows as an operator would: by a flow of one step."""
-        definition = {"StartAt": "Step", "States": {"Step": {"Type": "Task", "Resource": self.function(name), "End": True}}}
+        """Calls a function of the flows as an operator would: by a flow of one step, which tries again."""
+        again = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5, "BackoffRate": 1}]
+        step = {"Type": "Task", "Resource": self.function(name), "Retry": again, "End": True}
+        definition = {"StartAt": "Step", "States": {"Step": step}}
         machine = self.states.create_state_machine(name=f"once-{time.time_ns()}", definition=json.dumps(definition), roleArn=self.role)
         started = self.states.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps(payload))
         ended = self.until(f"{name} to end", lambda: (told := self.states.describe_execution(executionArn=started["executionArn"]))["status"] != "RUNNING" and told)
